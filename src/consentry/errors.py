@@ -1,0 +1,96 @@
+"""Every error that Consentry raises, as one tree.
+
+::
+
+    ConsentryError                    exit 1
+    |-- UsageError                    exit 2   the call is wrong; nothing was done
+    |-- NotFound                      exit 3   what was named does not exist
+    |-- Refused                       exit 4   who asks may not
+    |   |-- ContractRefused                    a contract's custom error
+    |   |-- KeyholderRefused                   a keyholder's uniform refusal
+    |   `-- ...
+    |-- IntegrityError                exit 5   bytes, hash or signature are not what they claim
+    |-- Unreachable                   exit 6   chain, store or too few keyholders; try again
+    `-- FindingsError                 exit 7   a verification ran to its end and found problems
+
+Every class says in one sentence what was wrong, why, and what to do. A message never holds a seed, a share,
+a data key, a passphrase or a record's content.
+"""
+
+from __future__ import annotations
+
+
+class ConsentryError(Exception):
+    """Root of all errors of this package. ``exit_code`` is what a command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(ConsentryError, ValueError):
+    """The call is wrong (a value out of range, a file that is not what it should be); nothing was done."""
+
+    exit_code = 2
+
+
+class NotFound(ConsentryError, LookupError):
+    """What was named does not exist here."""
+
+    exit_code = 3
+
+
+class Refused(ConsentryError, PermissionError):
+    """Who asks may not do this."""
+
+    exit_code = 4
+
+
+class IntegrityError(ConsentryError):
+    """Bytes, a hash or a signature are not what they claim to be; nothing of them was used."""
+
+    exit_code = 5
+
+
+class Unreachable(ConsentryError, ConnectionError):
+    """The chain, the store or enough keyholders did not answer; the same command can be run again."""
+
+    exit_code = 6
+
+
+class FindingsError(ConsentryError):
+    """A verification ran to its end and found problems; the report names them."""
+
+    exit_code = 7
+
+
+# --- records, sealing -------------------------------------------------------------------------------
+
+
+class NotARecord(UsageError):
+    """The input cannot become a record (not JSON where FHIR was promised, an empty Bundle, no resource)."""
+
+
+class BlobAltered(IntegrityError):
+    """A blob's bytes do not have the content id or digest that was anchored, or do not open."""
+
+
+class WrapBroken(IntegrityError):
+    """A wrapped key does not open with the key it was made for."""
+
+
+class KeyInvalid(IntegrityError):
+    """A public encryption key from outside does not work; it failed a trial wrap."""
+
+
+class KeyringLocked(Refused):
+    """The passphrase does not open the keyring, or the keyring file is damaged."""
+
+
+# --- store ------------------------------------------------------------------------------------------
+
+
+class BlobMissing(NotFound):
+    """The store does not hold the content id."""
+
+
+class CidInvalid(UsageError):
+    """The text is not a CIDv1 of the kinds this store makes (raw or dag-pb, sha2-256, base32)."""
