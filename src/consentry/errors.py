@@ -94,3 +94,30 @@ class BlobMissing(NotFound):
 
 class CidInvalid(UsageError):
     """The text is not a CIDv1 of the kinds this store makes (raw or dag-pb, sha2-256, base32)."""
+
+
+# --- who cheated, by name (design section 5) --------------------------------------------------------
+
+
+class ShareMismatch(IntegrityError):
+    """A keyholder gave a share that it was not dealt."""
+
+
+class DealInconsistent(IntegrityError):
+    """The contributor dealt shares that do not lie on one polynomial."""
+
+
+class CommitMismatch(IntegrityError):
+    """The contributor's commitment or wrapped data key does not fit the two halves."""
+
+
+class BoxBroken(IntegrityError):
+    """The one who made the key box put a key in that does not lead to the records it names."""
+
+
+class OwnWrapBroken(IntegrityError):
+    """The contributor's wrap for the patient does not open."""
+
+
+class EnvelopesDiffer(IntegrityError):
+    """Keyholders answered with different leaves for one record; their answers are not combined."""
