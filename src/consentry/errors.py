@@ -121,3 +121,30 @@ class OwnWrapBroken(IntegrityError):
 
 class EnvelopesDiffer(IntegrityError):
     """Keyholders answered with different leaves for one record; their answers are not combined."""
+
+
+# --- consent ----------------------------------------------------------------------------------------
+
+
+class CardInvalid(Refused):
+    """A provider's card does not verify: hash, authority, signature, credential or key."""
+
+
+class NotAllowed(Refused):
+    """The rule does not allow this use; the message gives the first reason."""
+
+
+class GrantNotDelivered(Refused):
+    """A grant is only half delivered: the key box or the transaction is missing."""
+
+
+class NoGrant(Refused):
+    """No grant that is in force lets this actor do this."""
+
+
+class SegmentMissing(Refused):
+    """The contributor has no DEPOSIT grant for a kind; all missing kinds are listed."""
+
+
+class StatementStale(Refused):
+    """A segment's statement is not signed by who controls the patient's identity now."""

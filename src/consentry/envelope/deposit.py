@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from consentry.envelope.leaf import Halves, Leaf, Place, check_share, leaf_hash
@@ -51,7 +52,11 @@ class Header:
     @classmethod
     def decode(cls, data: bytes) -> Header:
         """Raises `IntegrityError`."""
-        return cls(*abi_decode(_HEADER, data, "an envelope's header"))
+        *fields, contributor, threshold, count, session_wrap, own_wrap = abi_decode(
+            _HEADER, data, "an envelope's header"
+        )
+        rest = (to_checksum_address(contributor), threshold, count, session_wrap, own_wrap)
+        return cls(*fields, *rest)
 
     def place(self, deployment: Deployment) -> Place:
         """Where the envelope's records lie. Raises `IntegrityError` for another deployment's header."""
