@@ -30,6 +30,7 @@ MODULES = TOOLS / "node_modules"
 STAMP = VENV / "consentry-setup.json"
 PYTHONS = ((3, 11), (3, 12))
 NODE_AT_LEAST = 18
+FOUNDRY = ("anvil", "cast", "forge")
 INPUTS = ("pyproject.toml", "uv.lock", "tools/package.json", "tools/setup.py")
 PROBE = "import ape, ape_foundry, ape_solidity, solcx, web3, cryptography"
 
@@ -40,7 +41,7 @@ class SetupError(Exception):
 
 def say(state: str, what: str, detail: object = "") -> None:
     """Print one aligned line: what was found, fetched, made, or is missing."""
-    print(f"  {state:<9}{what:<12}{detail}", flush=True)
+    print(f"  {state:<9}{what:<14}{detail}", flush=True)
 
 
 def run(command: Sequence[str | Path], **env: str) -> str:
@@ -96,7 +97,7 @@ def find_python() -> str:
     """A Python 3.11 or 3.12: the running one, else from PATH, else one that pyenv installed."""
     names = [f"{major}.{minor}" for major, minor in reversed(PYTHONS)]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    candidates = [sys.executable]
+    candidates = [getattr(sys, "_base_executable", sys.executable)]  # never the one to be rebuilt
     candidates += [found for name in names if (found := shutil.which(f"python{name}"))]
     candidates += [p for name in names for p in sorted(glob.glob(f"{pyenv}/{name}*/bin/python"))]
     for candidate in candidates:
@@ -195,9 +196,17 @@ def healing(folder: Path, action: Callable[[Path], object]) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_solc_path() -> None:
-    """Let every Python of `.venv` know the compiler: plain `ape` and `pytest` read no exports."""
-    line = f"import os; os.environ.setdefault('SOLCX_BINARY_PATH', {str(TOOLS / 'solcx')!r})\n"
+def write_path_file() -> None:
+    """Tell every Python of `.venv` where the tools are: plain `ape` and `pytest` need no exports.
+
+    py-solc-x finds the compiler by SOLCX_BINARY_PATH, Ape finds anvil by PATH.
+    """
+    programs, solc = str(VENV / "bin"), str(TOOLS / "solcx")
+    line = (
+        f"import os; os.environ.setdefault('SOLCX_BINARY_PATH', {solc!r}); "
+        f"os.environ['PATH'] = os.pathsep.join(dict.fromkeys("
+        f"[{programs!r}, *os.environ.get('PATH', os.defpath).split(os.pathsep)]))\n"
+    )
     for site in VENV.glob("lib/python3.*/site-packages"):
         write_whole(site / "consentry_tools.pth", line.encode())
 
@@ -294,40 +303,65 @@ def replace_tree(new: Path, old: Path) -> None:
     new.rename(old)
 
 
+def native(tool: str) -> Path | None:
+    """The executable of a Foundry tool that npm chose for this platform, if it chose one."""
+    return next(MODULES.glob(f"@foundry-rs/{tool}-*/bin/{tool}"), None)
+
+
+def link_programs() -> None:
+    """Put anvil, cast, forge and ganache into `.venv/bin`.
+
+    Foundry's own executables stand there, not npm's wrappers: those end with 0 whatever happened
+    and leave anvil running when they are stopped.
+    """
+    targets = {tool: native(tool) for tool in FOUNDRY} | {"ganache": MODULES / ".bin/ganache"}
+    for name, target in targets.items():
+        link = VENV / "bin" / name
+        link.unlink(missing_ok=True)
+        if target:
+            link.symlink_to(os.path.relpath(target, link.parent))
+
+
 def tool_versions() -> dict[str, str]:
     """Ask each tool for its version; SetupError names those that do not answer."""
     package = json.loads((TOOLS / "package.json").read_text(encoding="utf-8"))
     pins = package["dependencies"]
-    commands = {f"@foundry-rs/{n}": MODULES / ".bin" / n for n in ("anvil", "cast", "forge")}
+    commands: dict[str, Path | None] = {f"@foundry-rs/{tool}": native(tool) for tool in FOUNDRY}
     commands["ganache"] = MODULES / ".bin/ganache"
     commands["solc"] = TOOLS / "solcx" / f"solc-v{pins['solc']}"
-    missing, versions = [], {}
-    for name, command in commands.items():
-        try:
-            output = run([command, "--version"], PATH=tool_path())
-        except SetupError:
-            output = ""
-        if pins[name] in output:
-            versions[name.split("/")[-1]] = pins[name]
-        else:
-            missing.append(f"{name} {pins[name]}")
-    for name in set(pins) - set(commands):
-        manifest = MODULES / name / "package.json"
-        if manifest.is_file():
-            versions[name] = json.loads(manifest.read_text(encoding="utf-8"))["version"]
-        if versions.get(name) != pins[name]:
-            missing.append(f"{name} {pins[name]}")
+    missing = [
+        f"{name} {pin}"
+        for name, pin in sorted(pins.items())
+        if pin not in (reported(commands[name]) if name in commands else packaged(name))
+    ]
     if missing:
-        raise SetupError(
-            f"missing or not starting on {platform.system()} {platform.machine()}: "
-            + ", ".join(sorted(missing))
-        )
-    return versions
+        machine = f"{platform.system()} {platform.machine()}"
+        raise SetupError(f"missing or not starting on {machine}: {', '.join(missing)}")
+    return {short(name): pin for name, pin in sorted(pins.items())}
+
+
+def reported(command: Path | None) -> str:
+    """What a program answers to --version; empty when it does not start."""
+    with contextlib.suppress(SetupError):
+        return run([command, "--version"], PATH=tool_path()) if command else ""
+    return ""
+
+
+def packaged(name: str) -> str:
+    """The version of an installed npm package; empty when it is not there."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(json.loads((MODULES / name / "package.json").read_bytes())["version"])
+    return ""
+
+
+def short(name: str) -> str:
+    """An npm package's name for people: `@foundry-rs/anvil` is anvil."""
+    return name.replace("@foundry-rs/", "").lstrip("@").split("/")[0]
 
 
 def tool_path() -> str:
-    """PATH with the environment and the npm tools before all else."""
-    return os.pathsep.join([str(VENV / "bin"), str(MODULES / ".bin"), os.environ.get("PATH", "")])
+    """PATH with the environment's programs before all else."""
+    return os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
 
 
 def npm_install(cache: Path) -> None:
@@ -370,8 +404,8 @@ def already_done() -> bool:
     """Whether the last set-up ended well and nothing that it depends on has changed."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-        whole = stamp["key"] == stamp_key() and (MODULES / ".bin/anvil").exists()
-        if not whole or not (VENV / "bin/ape").exists():
+        programs = [VENV / "bin" / name for name in ("ape", "uv", *FOUNDRY, "ganache")]
+        if stamp["key"] != stamp_key() or not all(program.exists() for program in programs):
             return False
         run([stamp["node"], "--version"])
     except (OSError, ValueError, KeyError, TypeError, SetupError):
@@ -390,14 +424,15 @@ def set_up() -> None:
     packages = len(list(VENV.glob("lib/python3.*/site-packages/*.dist-info")))
     found = [("python", f"{platform_version(VENV / 'bin/python')}, {packages} packages in .venv")]
     say("synced", *found[-1])
-    write_solc_path()
+    write_path_file()
     node = node or VENV / "bin/node"
     if not node_major(node):
         raise SetupError(f"Node {NODE_AT_LEAST} or newer is missing, and none came from PyPI")
     found.append(("node", f"{run([node, '--version']).strip()}  {node}"))
     say("found", *found[-1])
     source = install_tools(cache, node)
-    for line in sorted(tool_versions().items()):
+    link_programs()
+    for line in tool_versions().items():
         say(source, *line)
         found.append(line)
     stamp = {"key": stamp_key(), "node": str(node), "found": found}

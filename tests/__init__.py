@@ -1,0 +1,1 @@
+"""Tests, by what they need: nothing (functional, attacks), Ape (contracts), processes (integration)."""
