@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAccessLog} from "./interfaces/IAccessLog.sol";
+import {IConsentRegistry, Reason, Terms} from "./interfaces/IConsentRegistry.sol";
+import {TypedData} from "./libraries/TypedData.sol";
+
+/// @title Who did?
+contract AccessLog is IAccessLog {
+    uint16 private constant _READ = 1;
+
+    /// @inheritdoc IAccessLog
+    IConsentRegistry public immutable consents;
+
+    mapping(address actor => bytes32) private _heads;
+
+    /// @param registry Where grants are looked up.
+    constructor(IConsentRegistry registry) {
+        consents = registry;
+    }
+
+    /// @inheritdoc IAccessLog
+    function request(
+        Terms calldata terms,
+        bytes32[] calldata recordSalts,
+        uint32 purpose,
+        bytes32 replyKeyHash,
+        bytes32 agent
+    ) external returns (bytes32 accessId) {
+        if (recordSalts.length == 0) revert NoRecords();
+        bytes32 grantId = TypedData.grantId(terms);
+        Reason reason = consents.why(terms, msg.sender, purpose, _READ);
+        if (reason != Reason.None) revert NotAllowed(grantId, reason);
+
+        emit TermsUsed(grantId, terms);
+        accessId = headOf(msg.sender);
+        for (uint256 i = 0; i < recordSalts.length; ++i) {
+            bytes32 recordId = _recordIn(terms, recordSalts[i]);
+            accessId =
+                keccak256(abi.encode(accessId, recordId, grantId, purpose, replyKeyHash, agent));
+            emit Requested(msg.sender, recordId, grantId, accessId, purpose, replyKeyHash, agent);
+        }
+        _heads[msg.sender] = accessId;
+    }
+
+    /// @inheritdoc IAccessLog
+    function headOf(address actor) public view returns (bytes32 head) {
+        head = _heads[actor];
+        if (head == 0) head = keccak256(abi.encode(block.chainid, address(this), actor));
+    }
+
+    /// @dev The id of the record with this salt; refuses one that the terms do not name.
+    function _recordIn(Terms calldata terms, bytes32 salt) private pure returns (bytes32 recordId) {
+        recordId = keccak256(abi.encode(terms.patient, terms.segment, salt));
+        if (terms.record != 0 && terms.record != recordId) revert RecordNotInTerms(recordId);
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Terms} from "../interfaces/IConsentRegistry.sol";
+
+/// @title What is signed (EIP-712)
+library TypedData {
+    bytes32 private constant _DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
+    bytes32 private constant _TERMS_TYPEHASH = keccak256(
+        "Terms(bytes32 patient,bytes32 grantee,bytes32 segment,bytes32 record,uint32 purposes,uint16 flags,"
+        "uint40 notBefore,uint40 expiresAt,uint64 epoch,Reading reading)"
+        "Reading(string sentence,bytes32 policy,bytes32 salt)"
+    );
+    bytes32 private constant _REVOKE_TYPEHASH =
+        keccak256("Revoke(bytes32 patient,bytes32 grantId)");
+
+    /// @notice The domain separator of the calling contract, on this chain, for a name.
+    function domain(string memory name) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                _DOMAIN_TYPEHASH,
+                keccak256(bytes(name)),
+                keccak256("1"),
+                block.chainid,
+                address(this)
+            )
+        );
+    }
+
+    /// @notice What a key signs: a message in a domain.
+    function digest(bytes32 separator, bytes32 message) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", separator, message));
+    }
+
+    /// @notice The message of a grant, which is its id.
+    function grantId(Terms calldata terms) internal pure returns (bytes32) {
+        return keccak256(abi.encode(_TERMS_TYPEHASH, terms));
+    }
+
+    /// @notice The message of a revocation.
+    function revocation(bytes32 patient, bytes32 id) internal pure returns (bytes32) {
+        return keccak256(abi.encode(_REVOKE_TYPEHASH, patient, id));
+    }
+}
