@@ -69,6 +69,14 @@ class NotARecord(UsageError):
     """The input cannot become a record (not JSON where FHIR was promised, an empty Bundle, no resource)."""
 
 
+class KindUnknown(UsageError):
+    """The name is no kind; the message lists those that there are."""
+
+
+class PurposeUnknown(UsageError):
+    """The code or bit is no purpose of use that a grant can hold; the message lists those that there are."""
+
+
 class BlobAltered(IntegrityError):
     """A blob's bytes do not have the content id or digest that was anchored, or do not open."""
 
@@ -90,6 +98,10 @@ class KeyringLocked(Refused):
 
 class BlobMissing(NotFound):
     """The store does not hold the content id."""
+
+
+class StoreUnreachable(Unreachable):
+    """The store itself failed (disk full, folder not writable, daemon gone); the call can be repeated."""
 
 
 class CidInvalid(UsageError):
@@ -148,3 +160,45 @@ class SegmentMissing(Refused):
 
 class StatementStale(Refused):
     """A segment's statement is not signed by who controls the patient's identity now."""
+
+
+# --- chain ------------------------------------------------------------------------------------------
+
+
+class ContractRefused(Refused):
+    """A contract's custom error: ``name`` as in its interface, ``values`` its arguments by name."""
+
+    def __init__(self, name: str, values: dict[str, object]) -> None:
+        self.name, self.values = name, values
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in values.items())
+        super().__init__(f"the contract refused: {name}({shown})")
+
+
+def _shown(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+class TransactionFailed(ConsentryError):
+    """A transaction was mined and reverted, although it would have held a moment before."""
+
+
+class WrongChain(Unreachable):
+    """The node is on another chain than the deployment, or the contracts are not there."""
+
+
+# --- keyholders -------------------------------------------------------------------------------------
+
+
+class KeyholderRefused(Refused):
+    """A keyholder refused. Whatever the reason, it says the same: see the keyholder's own journal."""
+
+    def __init__(self) -> None:
+        super().__init__("the keyholder refused")
+
+
+class TooFewKeyholders(Unreachable):
+    """Fewer keyholders than needed answered well; nothing is lost, the same command can be run again."""
+
+
+class JournalBroken(IntegrityError):
+    """A keyholder's journal was edited, cut or forked, or does not carry its signature."""
