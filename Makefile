@@ -16,7 +16,7 @@ help: ## List the commands
 
 .PHONY: setup
 setup: ## Make .venv and fetch the tools; ends at once when nothing has changed
-	@$(PYTHON) tools/setup.py
+	@$(PYTHON) -m tools.setup
 
 .PHONY: demo
 demo: setup ## Tell the whole story on an in-process chain (BUNDLE=file takes another FHIR bundle)

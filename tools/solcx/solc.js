@@ -112,11 +112,25 @@ function real (name) {
 const standardJson = (input, options) =>
   compiler().compile(input, { import: reader(options) })
 
+/** A file's name as a source unit: below the base path or an include path, else as it was given. */
+function unitName (file, { base, include }) {
+  for (const folder of [base ?? process.cwd(), ...include].map(real).filter(Boolean)) {
+    const inside = path.relative(folder, real(file))
+    if (inside.split(path.sep)[0] !== '..' && !path.isAbsolute(inside)) return inside
+  }
+  return file
+}
+
 function combinedInput (options) {
   const sources = {}
   for (const file of options.files) {
-    sources[file === '-' ? '<stdin>' : file] =
-      { content: fs.readFileSync(file === '-' ? 0 : file, 'utf8') }
+    if (file === '-') {
+      sources['<stdin>'] = { content: fs.readFileSync(0, 'utf8') }
+    } else if (real(file)) {
+      sources[unitName(file, options)] = { content: fs.readFileSync(file, 'utf8') }
+    } else {
+      throw new Usage(`"${file}" is not found.`)
+    }
   }
   const outputs = options.combined.flatMap(name => {
     if (!SELECTORS[name]) throw new Usage(`invalid option to --combined-json: ${name}`)

@@ -1,0 +1,307 @@
+"""Set-up: what is pinned, what the compiler's command line answers, and what heals by itself."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.setup import __main__ as whole
+from tools.setup import base, keep, node, python
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLC = ROOT / "tools/solcx/solc-v0.8.37"
+EXACT = re.compile(r"\d+\.\d+\.\d+")
+
+
+def solc(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SOLC, *words], input=stdin, capture_output=True, text=True, check=False)
+
+
+def standard_json(source: str, *words: str, **settings: object) -> dict:
+    wanted = {"*": {"*": ["abi", "evm.bytecode.object"], "": ["ast"]}}
+    request = {
+        "language": "Solidity",
+        "sources": {"A.sol": {"content": source}},
+        "settings": {"outputSelection": wanted, **settings},
+    }
+    return json.loads(solc("--standard-json", *words, stdin=json.dumps(request)).stdout)
+
+
+# --- Pins -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_npm_tool_has_an_exact_version():
+    assert all(EXACT.fullmatch(pin) for pin in node.pins().values())
+
+
+def test_ape_and_its_plugins_have_exact_versions_and_only_where_they_resolve(project):
+    dev = project["dependency-groups"]["dev"]
+    ape = [line for line in dev if "ape" in line.split("=")[0] or line.startswith("py-solc-x")]
+    assert len(ape) == 4
+    assert all(re.fullmatch(r"[a-z-]+==[\d.]+; python_version < '3.13'", line) for line in ape)
+
+
+def test_the_installed_package_needs_no_ape(project):
+    names = [re.split(r"[<>=]", line)[0] for line in project["project"]["dependencies"]]
+    assert "web3" in names
+    assert not [name for name in names if "ape" in name]
+
+
+def test_ape_reads_its_own_config_file():
+    assert "[tool." + "ape" not in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_lock_names_no_index_but_pypi():
+    hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text()))
+    assert hosts == {"pypi.org", "files.pythonhosted.org"}
+
+
+def test_ape_and_forge_compile_with_the_same_compiler_for_the_same_fork():
+    ape = yaml.safe_load((ROOT / "ape-config.yaml").read_text())["solidity"]
+    forge = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
+    assert ape["version"] == node.pins()["solc"] == "0.8.37"
+    assert ape["evm_version"] == forge["evm_version"] == "shanghai"
+    assert ape["optimization_runs"] == forge["optimizer_runs"] == 10_000
+    assert ape["optimize"] is forge["optimizer"] is True
+    assert ape["import_remapping"] == forge["remappings"]
+    assert (ROOT / forge["solc"]).samefile(SOLC)
+
+
+def test_plain_python_of_the_environment_finds_compiler_and_anvil_without_exports():
+    code = "import os, shutil; print(os.environ['SOLCX_BINARY_PATH'], shutil.which('anvil'), sep='\\n')"
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "-c", code], env={}, capture_output=True, text=True, check=True
+    )
+    folder, anvil = done.stdout.splitlines()
+    assert Path(folder).samefile(SOLC.parent)
+    assert Path(anvil).parent.samefile(ROOT / ".venv/bin")
+
+
+def test_a_failing_forge_is_seen_to_fail():
+    assert subprocess.run([ROOT / ".venv/bin/forge", "no-such-command"], capture_output=True).returncode
+
+
+# --- The compiler's command line --------------------------------------------------------------
+
+
+def test_solc_names_itself_as_the_native_build_does():
+    assert re.search(
+        r"^Version: 0\.8\.37\+commit\.[0-9a-f]{8}\.Linux\.g\+\+$", solc("--version").stdout, re.M
+    )
+
+
+def test_solc_lists_for_py_solc_x_what_combined_json_gives():
+    line = next(line for line in solc("--help").stdout.splitlines() if line.startswith("  --combined-json "))
+    assert {"abi", "ast", "bin", "bin-runtime", "srcmap", "hashes"} <= set(line.split()[-1].split(","))
+
+
+def test_solc_prints_an_answer_far_over_a_pipe_s_64_kib_whole():
+    functions = "\n".join(
+        f"function f{n}(uint256 a) public pure returns (uint256) {{ return a + {n}; }}" for n in range(200)
+    )
+    source = f"// SPDX-License-Identifier: Apache-2.0\npragma solidity 0.8.37;\ncontract A {{ {functions} }}"
+    answer = standard_json(source)
+    assert len(json.dumps(answer)) > 4 * 65_536
+    assert len(answer["contracts"]["A.sol"]["A"]["abi"]) == 200
+
+
+def test_solc_reads_below_its_folders_and_nowhere_else(tmp_path):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "B.sol").write_text("pragma solidity 0.8.37; contract B {}")
+    (outside / "C.sol").write_text("pragma solidity 0.8.37; contract C {}")
+    (inside / "Linked.sol").symlink_to(outside / "B.sol")
+
+    def errors(imported: str, *words: str) -> list[str]:
+        answer = standard_json(
+            f'pragma solidity 0.8.37; import "{imported}";', "--base-path", str(inside), *words
+        )
+        return [e["message"] for e in answer.get("errors", []) if e["severity"] == "error"]
+
+    assert errors("B.sol") == []
+    assert errors(str(inside / "B.sol")) == []
+    for imported in ("x/../../outside/B.sol", str(outside / "B.sol"), "Linked.sol"):
+        assert "outside of allowed directories" in errors(imported)[0]
+    assert errors(str(outside / "B.sol"), "--allow-paths", str(outside)) == []
+    assert errors("C.sol", "--include-path", str(outside)) == []
+    assert "not found" in errors("C.sol")[0]
+
+
+@pytest.mark.parametrize("words", [["--bogus"], ["--standard-json", "--bogus=1"]])
+def test_solc_refuses_a_flag_that_it_does_not_know(words):
+    done = solc(*words, stdin="{}")
+    assert done.returncode == 1
+    assert "unrecognised option '--bogus'" in done.stderr
+
+
+def test_solc_says_what_is_wrong_with_a_source_and_fails(tmp_path):
+    (tmp_path / "A.sol").write_text("pragma solidity 0.8.37; contract A { uint256 x = true; }")
+    done = solc("--combined-json", "abi", str(tmp_path / "A.sol"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "TypeError" in done.stderr
+
+
+def test_py_solc_x_gets_the_same_code_from_files_as_from_standard_json(tmp_path):
+    solcx = pytest.importorskip("solcx")
+    source = (
+        "// SPDX-License-Identifier: Apache-2.0\npragma solidity 0.8.37;\ncontract A { uint256 public x; }"
+    )
+    (tmp_path / "A.sol").write_text(source)
+    files = solcx.compile_files(
+        [tmp_path / "A.sol"],
+        output_values=["abi", "bin", "srcmap-runtime", "ast"],
+        base_path=tmp_path,
+        evm_version="shanghai",
+        optimize=True,
+        solc_version="0.8.37",
+    )
+    answer = standard_json(source, evmVersion="shanghai", optimizer={"enabled": True, "runs": 200})
+    assert files["A.sol:A"]["bin"] == answer["contracts"]["A.sol"]["A"]["evm"]["bytecode"]["object"]
+    assert files["A.sol:A"]["abi"] == answer["contracts"]["A.sol"]["A"]["abi"]
+    with pytest.raises(solcx.exceptions.SolcError):
+        solcx.compile_source("contract {", solc_version="0.8.37")
+
+
+# --- What heals -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path) -> tuple[Path, Path]:
+    """A folder with a file and a link in it, and the archive that keeps it."""
+    tree, archive = tmp_path / "tree", tmp_path / "cache" / "tree.tar"
+    tree.mkdir()
+    (tree / "file").write_bytes(os.urandom(100_000))
+    (tree / "link").symlink_to("file")
+    keep.keep(tree, archive)
+    return tree, archive
+
+
+def test_a_kept_folder_comes_back_as_it_was(kept):
+    tree, archive = kept
+    content = (tree / "file").read_bytes()
+    (tree / "file").write_text("broken")
+    (tree / "extra").write_text("left over")
+    assert keep.restore(archive, tree)
+    assert (tree / "file").read_bytes() == (tree / "link").read_bytes() == content
+    assert sorted(path.name for path in tree.iterdir()) == ["file", "link"]
+
+
+def cut(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-4096])
+
+
+def flip(archive: Path) -> None:
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+
+
+def orphan(archive: Path) -> None:
+    keep.checksum_of(archive).unlink()
+
+
+def vanish(archive: Path) -> None:
+    archive.unlink()
+
+
+@pytest.mark.parametrize("harm", [cut, flip, orphan, vanish])
+def test_a_kept_folder_that_is_not_whole_is_thrown_away_and_leaves_the_old_one(kept, harm):
+    tree, archive = kept
+    before = (tree / "file").read_bytes()
+    harm(archive)
+    assert not keep.restore(archive, tree)
+    assert list(archive.parent.iterdir()) == []
+    assert (tree / "file").read_bytes() == before
+    keep.keep(tree, archive)
+    assert keep.restore(archive, tree)
+
+
+def test_keeping_a_folder_leaves_nothing_half_behind_when_it_breaks_off(tmp_path, monkeypatch):
+    tree, archive = tmp_path / "tree", tmp_path / "cache" / "tree.tar"
+    tree.mkdir()
+
+    def power_cut(path: Path) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keep, "file_digest", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        keep.keep(tree, archive)
+    assert list(archive.parent.iterdir()) == []
+
+
+def test_a_folder_that_stands_in_the_way_is_emptied_once(tmp_path):
+    cache = tmp_path / "uv"
+    cache.mkdir()
+    (cache / "half").write_text("written")
+
+    def install() -> None:
+        if (cache / "half").exists():
+            raise base.SetupError("invalid archive")
+        cache.mkdir()
+        (cache / "whole").touch()
+
+    keep.healing(cache, tmp_path / "attic", install)
+    assert [path.name for path in cache.iterdir()] == ["whole"]
+    assert list((tmp_path / "attic").iterdir()) == []
+
+
+def test_a_folder_comes_back_when_it_was_not_the_cause(tmp_path):
+    cache = tmp_path / "uv"
+    cache.mkdir()
+    (cache / "good").write_text("kept")
+    tries = []
+
+    def install() -> None:
+        tries.append(cache.exists())
+        cache.mkdir(exist_ok=True)
+        raise base.SetupError(f"no network, {len(tries)}")
+
+    with pytest.raises(base.SetupError, match="no network, 1"):
+        keep.healing(cache, tmp_path / "attic", install)
+    assert tries == [True, False]
+    assert (cache / "good").read_text() == "kept"
+
+
+def test_the_stamp_changes_with_each_file_that_steers_set_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(whole, "ROOT", tmp_path)
+    files = ["pyproject.toml", "uv.lock", "tools/package.json", "tools/setup/base.py"]
+    seen = set()
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    for name in files:
+        (tmp_path / name).write_text("2")
+        seen.add(whole.stamp_key())
+    assert len(seen) == len(files)
+
+
+# --- What is missing --------------------------------------------------------------------------
+
+
+def test_a_machine_without_a_fitting_python_is_told_which_is_needed(monkeypatch):
+    monkeypatch.setattr(python, "fits", lambda executable: False)
+    with pytest.raises(base.SetupError, match=r"Python 3\.11 or 3\.12 .* is needed"):
+        python.find_python()
+
+
+def test_tools_that_did_not_come_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(node, "MODULES", tmp_path)
+    named = node.missing()
+    assert "@foundry-rs/anvil 1.7.1" in named
+    assert "solady 0.1.26" in named
+
+
+def test_a_program_that_fails_is_quoted():
+    with pytest.raises(base.SetupError, match="ended with 3:\nno such luck"):
+        base.run(["sh", "-c", "echo no such luck >&2; exit 3"])

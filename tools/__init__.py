@@ -1,0 +1,1 @@
+"""What the workshop is made with: set-up, compiler, npm packages."""
