@@ -1,0 +1,22 @@
+"""The bundled manifest: ABI and bytecode of the contracts, as Ape compiled them (EthPM v3 form)."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+NAMES = ("ProviderRegistry", "ConsentRegistry", "RecordRegistry", "AccessLog")
+
+
+@cache
+def contract_types() -> dict[str, dict[str, Any]]:
+    """Contract types by name, each with ``abi``, ``deploymentBytecode`` and ``runtimeBytecode``."""
+    text = files("consentry").joinpath("artifacts/manifest.json").read_text("utf-8")
+    return cast("dict[str, dict[str, Any]]", json.loads(text)["contractTypes"])
+
+
+def abi(name: str) -> list[dict[str, Any]]:
+    """The ABI of the contract ``name``."""
+    return cast("list[dict[str, Any]]", contract_types()[name]["abi"])

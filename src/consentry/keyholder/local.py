@@ -1,0 +1,67 @@
+"""All keyholders in one process, for development: each with its own sealed key, file and journal.
+
+One process can read all of them, so this shows the path and not the protection: institutions run
+theirs apart. Each folder holds the passphrase of its key, since there is nobody to type five.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from consentry.chain.contracts import Chain
+from consentry.chain.signers import LocalSigner
+from consentry.errors import NotFound
+from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.service import KeyholderService
+from consentry.keyholder.vault import Vault
+from consentry.keys.keyring import Keyring, write_private
+
+
+def create_keyholders(folder: Path, *, threshold: int = 3, count: int = 5) -> Roster:
+    """Makes the keys of ``count`` keyholders under ``folder`` (1..n), or finds those that are there."""
+    cards = []
+    for index in range(1, count + 1):
+        home = folder / str(index)
+        try:
+            keyring = _keyring(home)
+        except NotFound:
+            keyring = Keyring(signing_key=secrets.token_bytes(32))
+            passphrase = secrets.token_urlsafe(24)
+            write_private(home / "passphrase", passphrase.encode())
+            keyring.save(home / "keyring.json", passphrase)
+        assert keyring.signing_key is not None
+        address = LocalSigner(keyring.signing_key).address
+        cards.append(
+            KeyholderCard(index, f"keyholder {index}", address, keyring.public_key, f"local:{index}")
+        )
+    return Roster(threshold, tuple(cards))
+
+
+def _keyring(home: Path) -> Keyring:
+    try:
+        passphrase = (home / "passphrase").read_text("utf-8")
+    except FileNotFoundError:
+        raise NotFound(f"there is no keyholder in {home.name}; run deploy first") from None
+    return Keyring.load(home / "keyring.json", passphrase)
+
+
+def open_keyholders(folder: Path, roster: Roster, chain: Chain) -> list[KeyholderService]:
+    """The keyholders of ``roster``, opened from ``folder``. Their files carry the deployment's id, so that
+    a chain started anew finds empty ones."""
+    opened = []
+    for card in roster.keyholders:
+        home = folder / str(card.index)
+        keyring = _keyring(home)
+        assert keyring.signing_key is not None
+        opened.append(
+            KeyholderService(
+                card,
+                roster,
+                signer=LocalSigner(keyring.signing_key),
+                seed=keyring.seed,
+                vault=Vault(home / chain.deployment.id.hex()[:16]),
+                chain=chain,
+            )
+        )
+    return opened

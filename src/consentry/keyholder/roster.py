@@ -1,0 +1,99 @@
+"""``keyholders.json``: who the keyholders are and how many are needed.
+
+Nobody takes a keyholder's keys from anywhere else; the file's hash stands in deployments.json and in
+every statement.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_utils.crypto import keccak
+
+from consentry.errors import IntegrityError, NotFound, UsageError
+from consentry.keys.binding import abi_encode
+from consentry.keys.hpke import check_public_key
+from consentry.keys.keyring import write_private
+
+_FORMAT = "consentry keyholders 1"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyholderCard:
+    """One keyholder: its index (1..n), a name, its signing address, its X-Wing key, and where it is."""
+
+    index: int
+    name: str
+    address: str
+    public_key: bytes
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """``threshold`` of ``keyholders`` release a share together."""
+
+    threshold: int
+    keyholders: tuple[KeyholderCard, ...]
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for a threshold or indexes that make no sense."""
+        indexes = [card.index for card in self.keyholders]
+        if indexes != list(range(1, len(indexes) + 1)) or not 1 <= self.threshold <= len(indexes):
+            raise UsageError("keyholders are numbered 1..n, and the threshold lies between 1 and n")
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return len(self.keyholders)
+
+    @property
+    def safe(self) -> int:
+        """n - t + 1: so many must answer for a reader to meet one who knows, or to stop a release."""
+        return self.count - self.threshold + 1
+
+    @property
+    def hash(self) -> bytes:
+        """keccak256 over the ABI encoding of all fields."""
+        cards = [(c.index, c.name, c.address, c.public_key, c.url) for c in self.keyholders]
+        types = ["uint8", "(uint8,string,address,bytes,string)[]"]
+        return keccak(abi_encode(types, [self.threshold, cards]))
+
+    def save(self, path: Path) -> None:
+        """Writes the file."""
+        cards = [
+            {"index": c.index, "name": c.name, "address": c.address, "publicKey": "0x" + c.public_key.hex()}
+            | {"url": c.url}
+            for c in self.keyholders
+        ]
+        document: dict[str, Any] = {"format": _FORMAT, "threshold": self.threshold, "keyholders": cards}
+        write_private(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+    @classmethod
+    def load(cls, path: Path, expected: bytes) -> Roster:
+        """Raises `NotFound`, `UsageError`, or `IntegrityError` when the hash is not ``expected``."""
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            if document["format"] != _FORMAT:
+                raise ValueError
+            cards = tuple(
+                KeyholderCard(
+                    c["index"], c["name"], c["address"], bytes.fromhex(c["publicKey"][2:]), c["url"]
+                )
+                for c in document["keyholders"]
+            )
+            roster = cls(document["threshold"], cards)
+        except FileNotFoundError:
+            raise NotFound(f"there is no {path.name} here; run deploy, or copy it from who did") from None
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{path} is not a keyholders file of this version") from None
+        if roster.hash != expected:
+            raise IntegrityError(
+                f"{path.name} is not the one that the deployment names; get it again from who deployed"
+            )
+        for card in roster.keyholders:
+            check_public_key(card.public_key)
+        return roster
