@@ -273,6 +273,22 @@ def test_a_folder_comes_back_when_it_was_not_the_cause(tmp_path):
     assert (cache / "good").read_text() == "kept"
 
 
+def test_a_package_with_a_file_cut_or_gone_is_named_though_it_imports(tmp_path):
+    site = tmp_path / "lib/python3.11/site-packages"
+    for name in ("sound", "cut", "gone"):
+        (site / name).mkdir(parents=True)
+        (site / name / "code.py").write_text("1234")
+        (site / f"{name}-1.0.dist-info").mkdir()
+        (site / f"{name}-1.0.dist-info/RECORD").write_text(f"{name}/code.py,sha256=x,4\n{name}/a.pyc,,\n")
+    (site / "cut/code.py").write_text("12")
+    (site / "gone/code.py").unlink()
+    assert python.incomplete(tmp_path) == ["cut", "gone"]
+
+
+def test_no_two_locked_packages_write_the_same_file():
+    assert python.incomplete(base.VENV) == []
+
+
 def test_the_stamp_changes_with_each_file_that_steers_set_up(tmp_path, monkeypatch):
     monkeypatch.setattr(whole, "ROOT", tmp_path)
     files = ["pyproject.toml", "uv.lock", "tools/package.json", "tools/setup/base.py"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import re
 import shutil
@@ -72,21 +73,47 @@ def make_environment() -> None:
 
 
 def install_packages(groups: Sequence[str], cache: Path) -> None:
-    """Bring `.venv` to exactly what uv.lock names, and try it.
+    """Bring `.venv` to exactly what uv.lock names, and see that all of it is there and starts.
 
-    A cache that stands in the way is emptied once, then an environment that does.
+    Where that fails, once more with a new environment, then also with an empty cache.
     """
 
     def install() -> None:
         make_environment()
         check_lock(cache)
-        healing(cache / "uv", cache / "attic", lambda: sync(groups, cache))
+        sync(groups, cache)
+        if lacking := incomplete(VENV):
+            raise SetupError(f"not whole in .venv: {', '.join(lacking)}")
         run([VENV / "bin/python", "-c", PROBE])
 
-    healing(VENV, BUILD / "attic", install)
+    healing(cache / "uv", cache / "attic", lambda: healing(VENV, BUILD / "attic", install))
     write_path_file()
     count = len(list(VENV.glob("lib/python3.*/site-packages/*.dist-info")))
     say("synced", "packages", f"{count} of uv.lock in .venv")
+
+
+def incomplete(environment: Path) -> list[str]:
+    """The installed packages that lack a file, or have one cut, by their own RECORD (PEP 376).
+
+    A cut cache installs without complaint, and an emptied package still imports.
+    """
+    return [
+        record.parent.name.split("-")[0]
+        for record in sorted(environment.glob("lib/python3.*/site-packages/*.dist-info/RECORD"))
+        if not is_whole(record)
+    ]
+
+
+def is_whole(record: Path) -> bool:
+    """Whether every file that a RECORD names with its size has that size."""
+    site = record.parent.parent
+    with record.open(newline="", encoding="utf-8") as lines:
+        try:
+            return all(
+                (site / path).stat().st_size == int(size) for path, _, size in csv.reader(lines) if size
+            )
+        except FileNotFoundError:
+            return False
 
 
 def uv(command: Sequence[str], cache: Path) -> str:
