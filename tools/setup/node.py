@@ -47,7 +47,8 @@ def install_tools(cache: Path, node: str) -> list[tuple[str, str]]:
 
     Gives (name, version) of each. Raises SetupError naming those that do not start.
     """
-    key = fingerprint(PACKAGES.read_bytes(), platform.platform().encode(), b"%d" % major_of(node))
+    machine = f"{platform.system()} {platform.machine()} {platform.libc_ver()[0]}".strip()
+    key = fingerprint(PACKAGES.read_bytes(), machine.encode(), b"%d" % major_of(node))
     archive = cache / f"node_modules-{key[:24]}.tar"
     if not missing():
         source = "found"
@@ -57,7 +58,6 @@ def install_tools(cache: Path, node: str) -> list[tuple[str, str]]:
         source = "fetched"
         fetch(cache)
         if lacking := missing():
-            machine = f"{platform.system()} {platform.machine()}"
             raise SetupError(f"not installed or not starting on {machine}: {', '.join(lacking)}")
         with contextlib.suppress(OSError):  # a full disk costs the next checkout a download
             keep(MODULES, archive)
