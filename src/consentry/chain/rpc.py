@@ -91,7 +91,8 @@ class Rpc:
         carries no reason. Raises `ContractRefused`, `TransactionFailed` or `Unreachable`."""
         with self._guard():
             bound = self._contracts[contract].functions[function](*args)
-            sender: TxParams = {"from": Web3.to_checksum_address(signer.address)}
+            address = Web3.to_checksum_address(signer.address)
+            sender: TxParams = {"from": address}
             bound.call(sender)
             gas = int(bound.estimate_gas(sender) * _GAS_MARGIN)
             base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas") or 0
@@ -101,7 +102,7 @@ class Rpc:
                 "data": bound._encode_transaction_data(),
                 "value": 0,
                 "chainId": self.deployed.chain_id,
-                "nonce": self.web3.eth.get_transaction_count(sender["from"]),
+                "nonce": self.web3.eth.get_transaction_count(address),
                 "gas": gas,
                 "maxFeePerGas": 2 * base_fee + _TIP,
                 "maxPriorityFeePerGas": _TIP,

@@ -1,0 +1,180 @@
+"""Depositing: by the patient, or by a contributor who cannot read what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from consentry import seal
+from consentry.chain.contracts import Chain
+from consentry.client.group import Group
+from consentry.client.outbox import Parcel
+from consentry.client.person import Person
+from consentry.consent.terms import Terms
+from consentry.envelope.deposit import Part, make_parts, message, new_header
+from consentry.envelope.leaf import Label, make_leaf, record_id
+from consentry.envelope.statement import Statement
+from consentry.keyholder.messages import Signed
+from consentry.record import Record
+from consentry.store import Store
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where records of one kind go: the segment's newest statement, and the DEPOSIT terms relied on
+    (None: the patient deposits)."""
+
+    statement: Statement
+    terms: Terms | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """One record that is sealed, pinned, dealt and anchored; ``acknowledged`` of the keyholders hold it."""
+
+    kind: str
+    record_id: bytes
+    cid: str
+    acknowledged: int
+
+
+class Depositor:
+    """Takes records through seal, pin, deal and anchor for ``me``; every step can be repeated."""
+
+    def __init__(self, store: Store, chain: Chain, group: Group, me: Person, progress: Progress) -> None:
+        self._store, self._chain, self._group, self._me = store, chain, group, me
+        self._progress = progress
+
+    def deposit(
+        self, patient: bytes, records: Sequence[Record], targets: dict[str, Target]
+    ) -> list[Deposited]:
+        """Deposits ``records``, each into the target of its kind. A deposit that was finished before is not
+        made again: the same records, patient and contributor give the same result."""
+        inputs = [value for record in records for value in (record.kind, _digest(record))]
+        parcel = self._me.outbox.parcel("deposit", patient, *inputs)
+        if "done" not in parcel.state:
+            self._seal(parcel, patient, records, targets)
+            self._pin(parcel)
+            self._make_envelopes(parcel, targets)
+            self._deal(parcel, self._group.roster.threshold + 1)
+            self._anchor(parcel)
+        self._deal(parcel, self._group.roster.threshold + 1)
+        parcel.state["done"] = True
+        for record in parcel.state["records"]:
+            record.pop("key", None)
+            parcel.path(record["file"]).unlink(missing_ok=True)
+        parcel.save()
+        return self._result(parcel)
+
+    def _seal(
+        self, parcel: Parcel, patient: bytes, records: Sequence[Record], targets: dict[str, Target]
+    ) -> None:
+        if "records" in parcel.state:
+            return
+        sealed = []
+        for number, record in enumerate(records):
+            self._progress(f"sealing {record.kind}")
+            salt, key = secrets.token_bytes(32), secrets.token_bytes(32)
+            record_hash = record_id(patient, targets[record.kind].statement.segment, salt)
+            bound = seal.context(self._chain.deployment, record_hash, record.media_type)
+            name = f"blob-{number}"
+            with record.open() as source, parcel.path(name).open("wb") as sink:
+                digest = seal.seal(source, sink, key, bound)
+            label = Label(record.kind, record.date, self._me.address, record.media_type)
+            sealed.append(
+                {
+                    **{"kind": record.kind, "file": name, "record": record_hash.hex(), "salt": salt.hex()},
+                    **{"key": key.hex(), "digest": digest.hex(), "anchorSalt": secrets.token_hex(32)},
+                    "label": [label.kind, label.date, label.contributor, label.media_type],
+                }
+            )
+        parcel.state["records"] = sealed
+        parcel.save()
+
+    def _pin(self, parcel: Parcel) -> None:
+        for record in parcel.state["records"]:
+            if "cid" not in record:
+                self._progress(f"pinning {record['kind']}")
+                with parcel.path(record["file"]).open("rb") as blob:
+                    record["cid"] = self._store.put(blob)
+        parcel.save()
+
+    def _make_envelopes(self, parcel: Parcel, targets: dict[str, Target]) -> None:
+        if "envelopes" in parcel.state:
+            return
+        kinds = dict.fromkeys(record["kind"] for record in parcel.state["records"])
+        parcel.state["envelopes"] = [self._envelope(parcel, kind, targets[kind]) for kind in kinds]
+        parcel.save()
+
+    def _envelope(self, parcel: Parcel, kind: str, target: Target) -> dict[str, Any]:
+        deployment, roster = self._chain.deployment, self._group.roster
+        shape = (roster.threshold, roster.count)
+        header, halves = new_header(deployment, target.statement, self._me.address, *shape)
+        leaves = []
+        for record in (r for r in parcel.state["records"] if r["kind"] == kind):
+            leaf, shares = make_leaf(
+                header.place(deployment),
+                halves,
+                record_salt=bytes.fromhex(record["salt"]),
+                anchor_salt=bytes.fromhex(record["anchorSalt"]),
+                data_key=bytes.fromhex(record["key"]),
+                digest=bytes.fromhex(record["digest"]),
+                cid=record["cid"],
+                label=Label(*record["label"]),
+                threshold=roster.threshold,
+                count=roster.count,
+            )
+            record["anchor"] = leaf.anchor.hex()
+            leaves.append((leaf, shares))
+        terms = target.terms.encode() if target.terms else b""
+        keys = [card.public_key for card in roster.keyholders]
+        parts = make_parts(deployment, header, leaves, keyholder_keys=keys, terms=terms)
+        signature = self._me.signer.sign_typed_data(message(deployment, parts[0].envelope))
+        encoded = [replace(part, signature=signature).encode().hex() for part in parts]
+        return {"kind": kind, "parts": encoded, "acknowledged": []}
+
+    def _deal(self, parcel: Parcel, need: int) -> None:
+        for envelope in parcel.state["envelopes"]:
+            if len(envelope["acknowledged"]) == self._group.roster.count:
+                continue
+            self._progress(f"dealing {envelope['kind']} to the keyholders")
+            answers = self._give([bytes.fromhex(part) for part in envelope["parts"]], need)
+            envelope["acknowledged"] = sorted(answers)
+            self._keep(list(answers.values()))
+            parcel.save()
+
+    def _give(self, parts: list[bytes], need: int) -> dict[int, Signed]:
+        subject = Part.decode(parts[0]).envelope
+        return self._group.give("deal", subject, lambda k: k.deal(parts[k.card.index - 1]), need=need)
+
+    def _keep(self, answers: list[Signed]) -> None:
+        for answer in answers:
+            self._me.copy.hear(answer)
+        self._me.save()
+
+    def _anchor(self, parcel: Parcel) -> None:
+        for record in parcel.state["records"]:
+            identifier, anchor = bytes.fromhex(record["record"]), bytes.fromhex(record["anchor"])
+            if self._chain.anchor_of(self._me.address, identifier) != anchor:
+                self._progress(f"anchoring {record['kind']}")
+                self._chain.send(self._me.signer, "RecordRegistry", "anchor", identifier, anchor)
+
+    def _result(self, parcel: Parcel) -> list[Deposited]:
+        held = {e["kind"]: len(e["acknowledged"]) for e in parcel.state["envelopes"]}
+        return [
+            Deposited(r["kind"], bytes.fromhex(r["record"]), r["cid"], held[r["kind"]])
+            for r in parcel.state["records"]
+        ]
+
+
+def _digest(record: Record) -> bytes:
+    digest = hashlib.sha256(record.media_type.encode() + b"\0")
+    with record.open() as source:
+        while step := source.read(1 << 20):
+            digest.update(step)
+    return digest.digest()

@@ -1,0 +1,197 @@
+"""The patient's own side: her segments, her records and her grants, without anybody's leave."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from consentry.chain.contracts import Chain
+from consentry.client.group import Group
+from consentry.client.person import Person
+from consentry.consent.box import KeyBox, open_own_box
+from consentry.consent.card import Card
+from consentry.consent.terms import Reading, Terms
+from consentry.envelope.deposit import Header, open_own_session
+from consentry.envelope.leaf import Label, Leaf, own_data_key
+from consentry.envelope.statement import (
+    SignedStatement,
+    Statement,
+    first_statement,
+    message,
+    open_own,
+    verify_statement,
+)
+from consentry.errors import IntegrityError, NotFound, WrapBroken
+from consentry.keyholder.messages import Keyholder, OwnAnswer, OwnRecord
+from consentry.keyholder.roster import KeyholderCard
+from consentry.keys.binding import abi_encode
+from consentry.keys.hpke import ALGORITHM, new_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One of the patient's own segments: its kind, newest statement and seed."""
+
+    kind: str
+    statement: Statement
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OwnGrant:
+    """One of the patient's own grants, as her key box tells it."""
+
+    terms: Terms
+    reading: Reading
+    kind: str
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What opens one record: its leaf, where it lies, its label and its data key."""
+
+    leaf: Leaf
+    header: Header
+    label: Label
+    data_key: bytes
+
+
+class Own:
+    """What a patient (``me``) does with what is hers."""
+
+    def __init__(self, chain: Chain, group: Group, me: Person) -> None:
+        self._chain, self._group, self._me = chain, group, me
+
+    # --- enrol
+
+    def enrol(self, kinds: list[str]) -> list[Segment]:
+        """Publishes the encryption key and gives the keyholders one statement a kind; t must take each.
+
+        What is there already is kept; a second run gives the rest."""
+        self._publish_key()
+        there = self._enrolled()
+        parcel = self._me.outbox.parcel("enrol")
+        for kind in kinds:
+            if kind in there:
+                continue
+            if kind not in parcel.state:
+                signed = self._new_statement(kind)
+                parcel.state[kind] = [signed.body.hex(), signed.signature.hex()]
+                parcel.save()
+            self._give(SignedStatement(*map(bytes.fromhex, parcel.state[kind])))
+        self.refresh()
+        parcel.drop()
+        return list(self.segments().values())
+
+    def _enrolled(self) -> dict[str, Segment]:
+        self.refresh(required=False)
+        return self.segments()
+
+    def _publish_key(self) -> None:
+        public = self._me.keyring.public_key
+        try:
+            if self._chain.encryption_key_of(self._me.identity) == public:
+                return
+        except NotFound:
+            pass
+        args = (self._me.identity, ALGORITHM, public)
+        self._chain.send(self._me.signer, "ConsentRegistry", "setEncryptionKey", *args)
+
+    def _new_statement(self, kind: str) -> SignedStatement:
+        body = first_statement(
+            self._chain.deployment,
+            patient=self._me.identity,
+            segment=secrets.token_bytes(32),
+            kind=kind,
+            seed=new_seed(),
+            patient_key=self._me.keyring.public_key,
+            keyholders=self._group.roster.hash,
+        ).encode()
+        return SignedStatement(body, self._me.signer.sign_typed_data(message(self._chain.deployment, body)))
+
+    def _give(self, signed: SignedStatement) -> None:
+        subject, need = signed.statement.hash, self._group.roster.threshold
+        answers = self._group.give("statement", subject, lambda k: k.statement(signed), need=need)
+        for answer in answers.values():
+            self._me.copy.hear(answer)
+
+    # --- what is mine
+
+    def refresh(self, *, required: bool = False) -> None:
+        """Brings the own copy up to date from every keyholder that answers. With ``required`` raises
+        `NotFound` when none answered and there is no copy."""
+        body = abi_encode(["bytes32"], [self._me.identity])
+
+        def ask(keyholder: Keyholder, card: KeyholderCard) -> OwnAnswer:
+            return keyholder.own(self._group.call(self._me.signer, card, "own", body))
+
+        answers, _ = self._group.each(ask)
+        copy = self._me.copy
+        for answer in answers.values():
+            for signed in answer.statements:
+                copy.statements[signed.statement.hash.hex()] = [signed.body.hex(), signed.signature.hex()]
+            for record in answer.records:
+                leaf = Leaf.decode(record.open_part, record.sealed_part)
+                parts = (record.header, record.open_part, record.sealed_part)
+                copy.records[leaf.hash.hex()] = [part.hex() for part in parts]
+            for box in answer.boxes:
+                copy.boxes[KeyBox.decode(box).grant_id.hex()] = box.hex()
+        self._me.save()
+        if required and not (answers or copy.records):
+            raise NotFound("no keyholder answers and there is no copy of your records here")
+
+    def segments(self) -> dict[str, Segment]:
+        """The patient's segments by kind, from her own copy; statements that she did not sign are left
+        out."""
+        found: dict[str, Segment] = {}
+        for fields in self._me.copy.statements.values():
+            try:
+                segment = self._segment(SignedStatement(*map(bytes.fromhex, fields)))
+            except IntegrityError:
+                continue
+            known = found.get(segment.kind)
+            if known is None or known.statement.version < segment.statement.version:
+                found[segment.kind] = segment
+        return found
+
+    def _segment(self, signed: SignedStatement) -> Segment:
+        statement = verify_statement(
+            self._chain.deployment,
+            signed,
+            controller=self._chain.controller_of(self._me.identity),
+            keyholders=self._group.roster.hash,
+            wallet=self._chain.wallet_accepts,
+        )
+        seed, kind = open_own(self._chain.deployment, statement, self._me.keyring.seed)
+        return Segment(kind, statement, seed)
+
+    def grants(self) -> dict[bytes, OwnGrant]:
+        """The patient's grants by id, as her own key boxes tell them."""
+        found = {}
+        for data in self._me.copy.boxes.values():
+            box = KeyBox.decode(bytes.fromhex(data))
+            try:
+                fields = open_own_box(self._chain.deployment, box, self._me.keyring.seed)
+            except WrapBroken:
+                continue
+            found[box.grant_id] = OwnGrant(*fields)
+        return found
+
+    def openings(self) -> list[Key]:
+        """What opens each of the patient's records that stands on chain, in the order of her copy.
+
+        A leaf whose anchor is not on chain, or that was made for another key, is left out: a keyholder
+        may give anything, only what a contributor anchored counts."""
+        records = [OwnRecord(*map(bytes.fromhex, parts)) for parts in self._me.copy.records.values()]
+        return [key for key in map(self._key, records) if key is not None]
+
+    def _key(self, record: OwnRecord) -> Key | None:
+        header = Header.decode(record.header)
+        leaf = Leaf.decode(record.open_part, record.sealed_part)
+        place = header.place(self._chain.deployment)
+        if self._chain.anchor_of(header.contributor, leaf.record_id) != leaf.anchor:
+            return None
+        session = open_own_session(place, header, self._me.keyring.seed)
+        data_key, label = own_data_key(place, leaf, session)
+        return Key(leaf, header, label, data_key)

@@ -1,0 +1,1 @@
+"""What tests share: a small world with everybody in it."""
