@@ -1,0 +1,5 @@
+"""x"""
+
+
+def synthetic_bundle(seed: int = 1) -> bytes:
+    return b""
