@@ -32,8 +32,9 @@ contract AccessLog is IAccessLog {
         Reason reason = consents.why(terms, msg.sender, purpose, _READ);
         if (reason != Reason.None) revert NotAllowed(grantId, reason);
 
-        emit TermsUsed(grantId, terms);
-        accessId = headOf(msg.sender);
+        _emitTermsUsed(grantId, terms);
+        accessId = _heads[msg.sender];
+        if (accessId == 0) accessId = _firstHead(msg.sender);
         for (uint256 i = 0; i < recordSalts.length; ++i) {
             bytes32 recordId = _recordIn(terms, recordSalts[i]);
             accessId =
@@ -44,9 +45,24 @@ contract AccessLog is IAccessLog {
     }
 
     /// @inheritdoc IAccessLog
-    function headOf(address actor) public view returns (bytes32 head) {
+    function headOf(address actor) external view returns (bytes32 head) {
         head = _heads[actor];
-        if (head == 0) head = keccak256(abi.encode(block.chainid, address(this), actor));
+        if (head == 0) head = _firstHead(actor);
+    }
+
+    /// @dev `emit TermsUsed(grantId, terms)` with the ten words as they were hashed. That the narrow ones are clean
+    /// was checked on their way to the ConsentRegistry; taking them apart once more would cost 500 gas.
+    function _emitTermsUsed(bytes32 grantId, Terms calldata terms) private {
+        bytes32 signature = TermsUsed.selector;
+        assembly ("memory-safe") {
+            let words := mload(0x40)
+            calldatacopy(words, terms, 0x140)
+            log2(words, 0x140, signature, grantId)
+        }
+    }
+
+    function _firstHead(address actor) private view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), actor));
     }
 
     /// @dev The id of the record with this salt; refuses one that the terms do not name.

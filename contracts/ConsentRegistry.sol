@@ -9,22 +9,19 @@ import {TypedData} from "./libraries/TypedData.sol";
 
 /// @title Who may?
 contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
-    /// @dev One slot.
+    /// @dev One word: status (bits 0 to 7), by guardian (8 to 15; reserved), guardian's number (16 to 31;
+    /// reserved), the patient's epoch at delivery (32 to 95), granted at (96 to 135), ended at (136 to 175).
     struct Grant {
-        uint8 status;
-        bool byGuardian; // reserved
-        uint16 guardianSeq; // reserved
-        uint64 epoch; // of the patient, at delivery
-        uint40 grantedAt;
-        uint40 endedAt;
+        uint256 word;
     }
 
-    uint8 private constant _IN_FORCE = 1;
-    uint8 private constant _REVOKED = 2;
+    uint256 private constant _IN_FORCE = 1;
+    uint256 private constant _REVOKED = 2;
 
-    uint16 private constant _READ = 1;
-    uint16 private constant _DEPOSIT = 2;
-    uint16 private constant _MEMBERS = 4;
+    uint256 private constant _READ = 1;
+    uint256 private constant _DEPOSIT = 2;
+    uint256 private constant _MEMBERS = 4;
+    uint256 private constant _KNOWN_FLAGS = _READ | _DEPOSIT | _MEMBERS;
 
     /// @inheritdoc IConsentRegistry
     IProviderRegistry public immutable providers;
@@ -45,15 +42,19 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function grant(bytes32 patient, bytes32 grantId) external {
-        uint64 epoch = _accountFor(patient, msg.sender).epoch;
-        if (_isNew(patient, grantId, epoch)) _putInForce(patient, grantId, epoch);
+        uint64 epoch = _epochIn(_accountFor(patient, msg.sender));
+        Grant storage g = _grants[patient][grantId];
+        if (!_isInForce(g, patient, grantId, epoch)) _start(g, patient, grantId, epoch);
     }
 
     /// @inheritdoc IConsentRegistry
     function grantMany(bytes32 patient, bytes32[] calldata grantIds) external {
-        uint64 epoch = _accountFor(patient, msg.sender).epoch;
+        uint64 epoch = _epochIn(_accountFor(patient, msg.sender));
         for (uint256 i = 0; i < grantIds.length; ++i) {
-            if (_isNew(patient, grantIds[i], epoch)) _putInForce(patient, grantIds[i], epoch);
+            Grant storage g = _grants[patient][grantIds[i]];
+            if (!_isInForce(g, patient, grantIds[i], epoch)) {
+                _start(g, patient, grantIds[i], epoch);
+            }
         }
     }
 
@@ -65,15 +66,18 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         bytes calldata signature
     ) external {
         uint64 epoch = epochOf(patient);
-        if (!_isNew(patient, grantId, epoch)) return;
+        Grant storage g = _grants[patient][grantId];
+        if (_isInForce(g, patient, grantId, epoch)) return;
         _checkSignature(patient, signer, TypedData.digest(domainSeparator(), grantId), signature);
-        _putInForce(patient, grantId, epoch);
+        _start(g, patient, grantId, epoch);
     }
 
     /// @inheritdoc IConsentRegistry
     function revoke(bytes32 patient, bytes32 grantId) external {
         _accountFor(patient, msg.sender);
-        _end(patient, grantId);
+        Grant storage g = _grants[patient][grantId];
+        uint256 word = g.word;
+        if (uint8(word) != _REVOKED) _end(g, word, patient, grantId);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -83,12 +87,13 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         bytes32 grantId,
         bytes calldata signature
     ) external {
-        if (_grants[patient][grantId].status == _REVOKED) return;
+        Grant storage g = _grants[patient][grantId];
+        uint256 word = g.word;
+        if (uint8(word) == _REVOKED) return;
         bytes32 message = TypedData.revocation(patient, grantId);
-        _checkSignature(
-            patient, signer, TypedData.digest(controlDomainSeparator(), message), signature
-        );
-        _end(patient, grantId);
+        bytes32 digest = TypedData.digest(controlDomainSeparator(), message);
+        _checkSignature(patient, signer, digest, signature);
+        _end(g, word, patient, grantId);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -110,13 +115,19 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
             uint40 endedAt
         )
     {
-        Grant memory g = _grants[patient][grantId];
-        return (g.status, g.byGuardian, g.guardianSeq, g.epoch, g.grantedAt, g.endedAt);
+        uint256 word = _grants[patient][grantId].word;
+        status = uint8(word);
+        byGuardian = uint8(word >> 8) != 0;
+        guardianSeq = uint16(word >> 16);
+        epoch = uint64(word >> 32);
+        grantedAt = uint40(word >> 96);
+        endedAt = uint40(word >> 136);
     }
 
     /// @inheritdoc IConsentRegistry
     function inForce(bytes32 patient, bytes32 grantId, uint64 epoch) external view returns (bool) {
-        return _whyNotInForce(patient, grantId, epoch) == Reason.None;
+        uint256 word = _grants[patient][grantId].word;
+        return uint8(word) == _IN_FORCE && _isOfEpoch(word, patient, epoch);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -133,19 +144,37 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         return TypedData.grantId(terms);
     }
 
+    // Terms last for days; the seconds that a block's proposer can shift do not matter.
+    // forge-lint: disable-next-item(block-timestamp)
     /// @inheritdoc IConsentRegistry
     function why(Terms calldata terms, address actor, uint32 purpose, uint16 flag)
         public
         view
-        returns (Reason reason)
+        returns (Reason)
     {
-        reason = _whyNotInTerms(terms, purpose, flag);
-        if (reason != Reason.None) return reason;
-        reason = _whyNotNow(terms);
-        if (reason != Reason.None) return reason;
-        reason = _whyNotInForce(terms.patient, TypedData.grantId(terms), terms.epoch);
-        if (reason != Reason.None) return reason;
-        if (providers.may(actor, terms.grantee, terms.flags & _MEMBERS != 0)) return Reason.None;
+        uint256 flags = terms.flags;
+        uint256 purposes = terms.purposes;
+        if (flags & ~_KNOWN_FLAGS != 0) return Reason.UnknownFlags;
+        if (flag != _READ && flag != _DEPOSIT) return Reason.FlagNotGranted;
+        if (flags & flag == 0) return Reason.FlagNotGranted;
+        if (flags & _DEPOSIT != 0 && purposes != 0) return Reason.PurposesNotZero;
+        if (flag == _READ) {
+            unchecked {
+                if (purpose == 0 || purpose & (purpose - 1) != 0) return Reason.PurposeNotOne;
+            }
+            if (purposes & purpose == 0) return Reason.PurposeNotGranted;
+        } else if (purpose != 0) {
+            return Reason.PurposesNotZero;
+        }
+        if (block.timestamp < terms.notBefore) return Reason.NotYetValid;
+        if (block.timestamp >= terms.expiresAt) return Reason.Expired;
+
+        uint256 word = _grants[terms.patient][TypedData.grantId(terms)].word;
+        if (word == 0) return Reason.NotGranted;
+        if (uint8(word) != _IN_FORCE) return Reason.Revoked;
+        if (!_isOfEpoch(word, terms.patient, terms.epoch)) return Reason.EpochChanged;
+
+        if (providers.may(actor, terms.grantee, flags & _MEMBERS != 0)) return Reason.None;
         return providers.isLive(actor) ? Reason.NotGrantee : Reason.CredentialNotLive;
     }
 
@@ -159,32 +188,28 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         return block.chainid == _chainId ? _controlDomain : TypedData.domain("Consentry Control");
     }
 
-    function _putInForce(bytes32 patient, bytes32 grantId, uint64 epoch) private {
-        _grants[patient][grantId] = Grant({
-            status: _IN_FORCE,
-            byGuardian: false,
-            guardianSeq: 0,
-            epoch: epoch,
-            grantedAt: uint40(block.timestamp),
-            endedAt: 0
-        });
+    function _start(Grant storage g, bytes32 patient, bytes32 grantId, uint64 epoch) private {
+        g.word = _IN_FORCE | uint256(epoch) << 32 | block.timestamp << 96;
         emit ConsentGranted(patient, grantId);
     }
 
-    function _end(bytes32 patient, bytes32 grantId) private {
-        Grant storage g = _grants[patient][grantId];
-        if (g.status == _REVOKED) return;
-        g.status = _REVOKED;
-        g.endedAt = uint40(block.timestamp);
+    function _end(Grant storage g, uint256 word, bytes32 patient, bytes32 grantId) private {
+        g.word = word & ~_IN_FORCE | _REVOKED | block.timestamp << 136;
         emit ConsentRevoked(patient, grantId);
     }
 
-    /// @dev False where the grant is in force already; refuses one that has ended.
-    function _isNew(bytes32 patient, bytes32 grantId, uint64 epoch) private view returns (bool) {
-        Grant memory g = _grants[patient][grantId];
-        if (g.status == 0) return true;
-        if (g.status == _REVOKED || g.epoch != epoch) revert GrantEnded(patient, grantId);
-        return false;
+    /// @dev Whether a grant is in force in this epoch; refuses one that has ended.
+    function _isInForce(Grant storage g, bytes32 patient, bytes32 grantId, uint64 epoch)
+        private
+        view
+        returns (bool)
+    {
+        uint256 word = g.word;
+        if (word == 0) return false;
+        if (uint8(word) != _IN_FORCE || uint64(word >> 32) != epoch) {
+            revert GrantEnded(patient, grantId);
+        }
+        return true;
     }
 
     function _checkSignature(
@@ -200,36 +225,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         if (!Signatures.isValid(who, digest, signature)) revert SignatureInvalid(patient, who);
     }
 
-    function _whyNotInForce(bytes32 patient, bytes32 grantId, uint64 epoch)
-        private
-        view
-        returns (Reason)
-    {
-        Grant memory g = _grants[patient][grantId];
-        if (g.status == 0) return Reason.NotGranted;
-        if (g.status != _IN_FORCE) return Reason.Revoked;
-        return g.epoch == epoch && epochOf(patient) == epoch ? Reason.None : Reason.EpochChanged;
-    }
-
-    // Terms last for days; the seconds that a block's proposer can shift do not matter.
-    // forge-lint: disable-next-item(block-timestamp)
-    function _whyNotNow(Terms calldata terms) private view returns (Reason) {
-        if (block.timestamp < terms.notBefore) return Reason.NotYetValid;
-        return block.timestamp < terms.expiresAt ? Reason.None : Reason.Expired;
-    }
-
-    function _whyNotInTerms(Terms calldata terms, uint32 purpose, uint16 flag)
-        private
-        pure
-        returns (Reason)
-    {
-        uint16 flags = terms.flags;
-        uint32 purposes = terms.purposes;
-        if (flags & ~(_READ | _DEPOSIT | _MEMBERS) != 0) return Reason.UnknownFlags;
-        if ((flag != _READ && flag != _DEPOSIT) || flags & flag == 0) return Reason.FlagNotGranted;
-        if (flags & _DEPOSIT != 0 && purposes != 0) return Reason.PurposesNotZero;
-        if (flag == _DEPOSIT) return purpose == 0 ? Reason.None : Reason.PurposesNotZero;
-        if (purpose == 0 || purpose & (purpose - 1) != 0) return Reason.PurposeNotOne;
-        return purposes & purpose != 0 ? Reason.None : Reason.PurposeNotGranted;
+    /// @dev Whether a grant's epoch at delivery, the one in its terms and the patient's are the same.
+    function _isOfEpoch(uint256 word, bytes32 patient, uint64 epoch) private view returns (bool) {
+        return uint64(word >> 32) == epoch && epochOf(patient) == epoch;
     }
 }

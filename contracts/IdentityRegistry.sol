@@ -6,21 +6,16 @@ import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 /// @title Who acts for this patient?
 /// @dev Base of the ConsentRegistry, so that controller and epoch stand in the one word that every grant reads.
 abstract contract IdentityRegistry is IIdentityRegistry {
-    /// @dev One slot.
-    struct Account {
-        address controller; // 0: the identity itself
-        uint64 epoch;
-        uint32 flags; // reserved
-    }
-
-    mapping(bytes32 patient => Account) private _accounts;
+    /// @dev One word: controller (bits 0 to 159; zero: the identity itself), epoch (160 to 223), flags (224 to 255;
+    /// reserved).
+    mapping(bytes32 patient => uint256) private _accounts;
     mapping(bytes32 patient => bytes32) private _encryptionKeyHashes;
 
     /// @inheritdoc IIdentityRegistry
     function setController(bytes32 patient, address controller) external {
-        _accountFor(patient, msg.sender);
+        uint256 word = _accountFor(patient, msg.sender);
         if (controller == address(0)) revert ControllerZero(patient);
-        _accounts[patient].controller = controller;
+        _accounts[patient] = word >> 160 << 160 | uint160(controller);
         emit ControllerChanged(patient, controller, msg.sender);
     }
 
@@ -40,13 +35,13 @@ abstract contract IdentityRegistry is IIdentityRegistry {
         view
         returns (address controller, uint64 epoch, uint32 flags)
     {
-        Account memory stored = _accounts[patient];
-        return (stored.controller, stored.epoch, stored.flags);
+        uint256 word = _accounts[patient];
+        return (address(uint160(word)), _epochIn(word), uint32(word >> 224));
     }
 
     /// @inheritdoc IIdentityRegistry
     function controllerOf(bytes32 patient) external view returns (address) {
-        return _controller(patient, _accounts[patient]);
+        return _controllerIn(_accounts[patient], patient);
     }
 
     /// @inheritdoc IIdentityRegistry
@@ -56,32 +51,32 @@ abstract contract IdentityRegistry is IIdentityRegistry {
 
     /// @inheritdoc IIdentityRegistry
     function epochOf(bytes32 patient) public view returns (uint64) {
-        return _accounts[patient].epoch;
+        return _epochIn(_accounts[patient]);
     }
 
     /// @dev Changes the epoch to a number that nobody knew before this block, so that nobody can be made to sign
     /// terms for an epoch to come.
-    function _changeEpoch(bytes32 patient, Account memory old) internal returns (uint64 epoch) {
-        epoch = uint64(uint256(keccak256(abi.encode(blockhash(block.number - 1), patient, old))));
-        if (epoch == old.epoch) epoch = ~epoch;
-        _accounts[patient].epoch = epoch;
+    function _changeEpoch(bytes32 patient, uint256 word) internal returns (uint64 epoch) {
+        epoch = uint64(uint256(keccak256(abi.encode(blockhash(block.number - 1), patient, word))));
+        if (epoch == _epochIn(word)) epoch = ~epoch;
+        _accounts[patient] = word & ~(uint256(type(uint64).max) << 160) | uint256(epoch) << 160;
     }
 
-    /// @dev The account of a patient for whom `who` signs; refuses everybody else.
-    function _accountFor(bytes32 patient, address who)
-        internal
-        view
-        returns (Account memory stored)
-    {
-        stored = _accounts[patient];
-        if (who == address(0) || who != _controller(patient, stored)) {
-            revert NotController(patient, who);
-        }
+    /// @dev The account word of a patient for whom `who` acts; refuses everybody else. Zero is nobody: it sends
+    /// nothing, and `Signatures` never takes it for a signer.
+    function _accountFor(bytes32 patient, address who) internal view returns (uint256 word) {
+        word = _accounts[patient];
+        if (who != _controllerIn(word, patient)) revert NotController(patient, who);
+    }
+
+    /// @dev The epoch in an account word.
+    function _epochIn(uint256 word) internal pure returns (uint64) {
+        return uint64(word >> 160);
     }
 
     /// @dev An identity that is no address has nobody to sign for it until it has a controller.
-    function _controller(bytes32 patient, Account memory stored) private pure returns (address) {
-        if (stored.controller != address(0)) return stored.controller;
+    function _controllerIn(uint256 word, bytes32 patient) private pure returns (address) {
+        if (uint160(word) != 0) return address(uint160(word));
         return uint256(patient) >> 160 == 0 ? address(uint160(uint256(patient))) : address(0);
     }
 }

@@ -5,19 +5,12 @@ import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 
 /// @title Who may practise?
 contract ProviderRegistry is IProviderRegistry {
-    /// @dev One slot.
-    struct Held {
-        address organisation; // whose member; 0: nobody's
-        uint40 validFrom;
-        uint40 validUntil; // 0: no credential
-        uint16 standing; // role bits, and _SUSPENDED or _RETIRED
-    }
-
     uint16 private constant _EMERGENCY = 2;
     uint16 private constant _ORGANISATION = 0x8000;
     uint16 private constant _ROLES = 0x801f;
-    uint16 private constant _SUSPENDED = 0x2000;
-    uint16 private constant _RETIRED = 0x4000;
+    /// @dev Bits of a credential's word, where no role stands.
+    uint256 private constant _SUSPENDED = 0x2000 << 240;
+    uint256 private constant _RETIRED = 0x4000 << 240;
 
     /// @dev The authorities stand in the code: no slot that could change, none to read.
     address private immutable _authority0;
@@ -25,7 +18,9 @@ contract ProviderRegistry is IProviderRegistry {
     address private immutable _authority2;
     address private immutable _authority3;
 
-    mapping(address provider => Held) private _held;
+    /// @dev One word: organisation (bits 0 to 159), valid from (160 to 199), valid until (200 to 239; zero: no
+    /// credential), roles (240 to 255), among which two bits say suspended and retired.
+    mapping(address provider => uint256) private _credentials;
 
     /// @param list One to four different accounts; each may be a contract, such as a Safe.
     constructor(address[] memory list) {
@@ -61,28 +56,28 @@ contract ProviderRegistry is IProviderRegistry {
 
     /// @inheritdoc IProviderRegistry
     function suspend(address provider) external onlyAuthority {
-        Held storage held = _held[provider];
-        _require(provider, held, Status.Active);
-        held.standing |= _SUSPENDED;
+        uint256 word = _credentials[provider];
+        if (_status(word) != Status.Active) revert StatusForbids(provider, _status(word));
+        _credentials[provider] = word | _SUSPENDED;
         emit CredentialSuspended(provider, msg.sender);
     }
 
     /// @inheritdoc IProviderRegistry
     function reinstate(address provider) external onlyAuthority {
-        Held storage held = _held[provider];
-        _require(provider, held, Status.Suspended);
-        held.standing &= ~_SUSPENDED;
+        uint256 word = _credentials[provider];
+        if (_status(word) != Status.Suspended) revert StatusForbids(provider, _status(word));
+        _credentials[provider] = word & ~_SUSPENDED;
         emit CredentialReinstated(provider, msg.sender);
     }
 
     /// @inheritdoc IProviderRegistry
     function retire(address provider) external onlyAuthority {
-        Held storage held = _held[provider];
-        Status status = _status(held);
+        uint256 word = _credentials[provider];
+        Status status = _status(word);
         if (status == Status.None || status == Status.Retired) {
             revert StatusForbids(provider, status);
         }
-        held.standing |= _RETIRED;
+        _credentials[provider] = word | _RETIRED;
         emit CredentialRetired(provider, msg.sender);
     }
 
@@ -109,31 +104,27 @@ contract ProviderRegistry is IProviderRegistry {
             address organisation
         )
     {
-        Held memory held = _held[provider];
-        return
-            (
-                held.validFrom,
-                held.validUntil,
-                held.standing & _ROLES,
-                _status(held),
-                held.organisation
-            );
+        uint256 word = _credentials[provider];
+        validFrom = uint40(word >> 160);
+        validUntil = uint40(word >> 200);
+        roles = uint16(word >> 240) & _ROLES;
+        status = _status(word);
+        organisation = address(uint160(word));
     }
 
     /// @inheritdoc IProviderRegistry
     function isLive(address provider) external view returns (bool) {
-        return _isLive(_held[provider]);
+        return _isLive(_credentials[provider]);
     }
 
     /// @inheritdoc IProviderRegistry
     function may(address actor, bytes32 grantee, bool members) external view returns (bool) {
-        Held memory held = _held[actor];
-        if (!_isLive(held)) return false;
-        if (grantee == bytes32(uint256(uint160(actor)))) return true;
-        if (!members || held.organisation == address(0)) return false;
-        if (grantee != bytes32(uint256(uint160(held.organisation)))) return false;
-        Held memory organisation = _held[held.organisation];
-        return organisation.standing & _ORGANISATION != 0 && _isLive(organisation);
+        uint256 word = _credentials[actor];
+        if (!_isLive(word)) return false;
+        if (uint256(grantee) == uint160(actor)) return true;
+        if (!members || uint256(grantee) != uint160(word)) return false;
+        uint256 organisation = _credentials[address(uint160(word))];
+        return _isOrganisation(organisation) && _isLive(organisation);
     }
 
     /// @inheritdoc IProviderRegistry
@@ -144,59 +135,49 @@ contract ProviderRegistry is IProviderRegistry {
 
     function _issue(Credential calldata credential) private {
         address provider = credential.provider;
-        _check(credential);
-        Status status = _status(_held[provider]);
+        address organisation = credential.organisation;
+        uint40 validFrom = credential.validFrom;
+        uint40 validUntil = credential.validUntil;
+        uint16 roles = credential.roles;
+        bytes32 cardHash = credential.cardHash;
+        if (provider == address(0)) revert ProviderZero();
+        if (validFrom >= validUntil) revert ValidityEmpty(provider, validFrom, validUntil);
+        if (cardHash == 0) revert CardHashEmpty(provider);
+        _checkRoles(provider, roles, organisation);
+        Status status = _status(_credentials[provider]);
         if (status > Status.Active) revert StatusForbids(provider, status);
-        _held[provider] = Held({
-            organisation: credential.organisation,
-            validFrom: credential.validFrom,
-            validUntil: credential.validUntil,
-            standing: credential.roles
-        });
+
+        _credentials[provider] = uint160(organisation) | uint256(validFrom) << 160
+            | uint256(validUntil) << 200 | uint256(roles) << 240;
         emit CredentialIssued(
-            provider,
-            msg.sender,
-            credential.cardHash,
-            credential.validFrom,
-            credential.validUntil,
-            credential.roles,
-            credential.organisation
+            provider, msg.sender, cardHash, validFrom, validUntil, roles, organisation
         );
     }
 
-    function _check(Credential calldata credential) private view {
-        address provider = credential.provider;
-        uint16 roles = credential.roles;
-        if (provider == address(0)) revert ProviderZero();
-        if (credential.validFrom >= credential.validUntil) {
-            revert ValidityEmpty(provider, credential.validFrom, credential.validUntil);
-        }
+    function _checkRoles(address provider, uint16 roles, address organisation) private view {
         if (roles & ~_ROLES != 0) revert RolesUnknown(provider, roles);
         if (roles & _EMERGENCY != 0) revert EmergencyNeedsSecondAuthority(provider);
-        if (credential.cardHash == 0) revert CardHashEmpty(provider);
-        address organisation = credential.organisation;
         if (organisation == address(0)) return;
         if (roles & _ORGANISATION != 0) revert OrganisationNested(provider);
-        if (_held[organisation].standing & _ORGANISATION == 0) {
+        if (!_isOrganisation(_credentials[organisation])) {
             revert OrganisationUnknown(provider, organisation);
         }
     }
 
-    function _require(address provider, Held memory held, Status wanted) private pure {
-        Status status = _status(held);
-        if (status != wanted) revert StatusForbids(provider, status);
-    }
-
     // Credentials last for months; the seconds that a block's proposer can shift do not matter.
     // forge-lint: disable-next-item(block-timestamp)
-    function _isLive(Held memory held) private view returns (bool) {
-        return held.standing & (_SUSPENDED | _RETIRED) == 0 && held.validFrom <= block.timestamp
-            && block.timestamp < held.validUntil;
+    function _isLive(uint256 word) private view returns (bool) {
+        return word & (_SUSPENDED | _RETIRED) == 0 && uint40(word >> 160) <= block.timestamp
+            && block.timestamp < uint40(word >> 200);
     }
 
-    function _status(Held memory held) private pure returns (Status) {
-        if (held.validUntil == 0) return Status.None;
-        if (held.standing & _RETIRED != 0) return Status.Retired;
-        return held.standing & _SUSPENDED != 0 ? Status.Suspended : Status.Active;
+    function _isOrganisation(uint256 word) private pure returns (bool) {
+        return word >> 240 & _ORGANISATION != 0;
+    }
+
+    function _status(uint256 word) private pure returns (Status) {
+        if (word == 0) return Status.None;
+        if (word & _RETIRED != 0) return Status.Retired;
+        return word & _SUSPENDED != 0 ? Status.Suspended : Status.Active;
     }
 }

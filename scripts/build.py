@@ -1,7 +1,7 @@
 """Compile the contracts through Ape and write the manifest that the package ships.
 
-``ape run build``. The manifest is EthPM v3 JSON (EIP-2678): per contract ABI, bytecodes and documentation, and
-the sources and settings from which they came. ``sources`` and ``compilers[0].settings`` together are the
+``ape run build``. The manifest is EthPM v3 JSON (EIP-2678): per contract ABI, bytecodes and documentation,
+and the sources and settings from which they came. ``sources`` and ``compilers[0].settings`` together are the
 compiler's standard-JSON input, so that anybody can compile it again. Nothing in it depends on where the
 checkout lies.
 """

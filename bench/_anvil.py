@@ -1,0 +1,81 @@
+"""An Anvil of our own: on a free port, with nothing left behind.
+
+The native executable is started, not npm's wrapper around it, in a process group of its own: ending the
+wrapper would leave the node listening.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PACKAGES = Path(__file__).parent.parent / "tools" / "node_modules" / "@foundry-rs"
+START_SECONDS = 30
+
+
+class AnvilFailed(RuntimeError):
+    """No Anvil for this machine, or it ended before it answered; the message ends with what it wrote."""
+
+
+def executable() -> Path:
+    """The native Anvil that set-up fetched for this machine; raises `AnvilFailed` where there is none."""
+    system = platform.system().lower().replace("windows", "win32")
+    cpu = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
+    path = PACKAGES / f"anvil-{system}-{cpu}" / "bin" / "anvil"
+    if not path.is_file():
+        raise AnvilFailed(f"no Anvil for {system}-{cpu}; run make setup")
+    return path
+
+
+@contextmanager
+def anvil(*options: str, hardfork: str = "osaka", timestamp: int | None = None) -> Iterator[str]:
+    """Start Anvil, give its URL, and end it with all it started.
+
+    ``timestamp`` (seconds) fixes the genesis block, and with it every hash that follows; ``options`` are
+    further options of Anvil's.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(executable()), "--port", str(port), "--hardfork", hardfork, "--silent", *options]
+    if timestamp is not None:
+        command += ["--timestamp", str(timestamp)]
+    node = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(node, url)
+        yield url
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(node.pid, signal.SIGTERM)
+        try:
+            node.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(node.pid, signal.SIGKILL)
+            node.wait()
+        if node.stderr:
+            node.stderr.close()
+
+
+def _wait(node: subprocess.Popen[str], url: str) -> None:
+    question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
+    ask = urllib.request.Request(url, question, {"Content-Type": "application/json"})
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if node.poll() is not None:
+            raise AnvilFailed(f"Anvil ended at once: {node.stderr.read()[-500:] if node.stderr else ''}")
+        with suppress(OSError), urllib.request.urlopen(ask, timeout=2):
+            return
+        time.sleep(0.05)
+    raise AnvilFailed(f"Anvil did not answer within {START_SECONDS} seconds")
