@@ -1,0 +1,21 @@
+"""Evidence that a stranger can check without trusting this software's operators.
+
+``replay``  what the contracts held at any block, from their events alone
+``audit``   entries, releases, journals and blobs held against each other
+``report``  the findings as one self-contained page
+"""
+
+from consentry.evidence.audit import Journal, audit
+from consentry.evidence.model import Access, Attempt, Consent, Finding, Report
+from consentry.evidence.report import write_report
+
+__all__ = [
+    "Access",
+    "Attempt",
+    "Consent",
+    "Finding",
+    "Journal",
+    "Report",
+    "audit",
+    "write_report",
+]

@@ -1,0 +1,92 @@
+"""What an audit says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from consentry.chain.contracts import Entry
+from consentry.consent.card import Card
+from consentry.consent.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One grant: when it began and ended (block times; 0: not), how it ended ("revoked", "all revoked",
+    "expired" or ""), its terms where they were used or are known, its sentence where it is known."""
+
+    patient: bytes
+    grant_id: bytes
+    began: int
+    ended: int
+    how: str
+    terms: Terms | None
+    sentence: str
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it is in force at the audit's head."""
+        return not self.how
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One entry with its time, its terms, and the keyholders that released (index to row number).
+
+    ``verdict`` is ``released`` (t or more), ``incomplete`` (1 to t - 1) or ``no release``; ``lawful`` tells
+    whether consent and credential held at that block, ``why_not`` the reason if they did not."""
+
+    entry: Entry
+    time: int
+    terms: Terms | None
+    releases: dict[int, int]
+    verdict: str
+    lawful: bool
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call that keyholders refused: when, what was asked, who claimed to ask, which check refused, and
+    the keyholders that say so."""
+
+    time: int
+    verb: str
+    claimed_caller: str
+    check: str
+    keyholders: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it must be: who or what, and what is wrong with it."""
+
+    where: str
+    what: str
+
+
+@dataclass(slots=True)
+class Report:
+    """The whole audit at block ``head`` (time ``at``) of one deployment.
+
+    ``verified`` says in words what was checked and held, with numbers; ``notes`` what is worth knowing and
+    no fault. ``cards`` are the asker's, by address, and name people on the page."""
+
+    chain_id: int
+    genesis: bytes
+    registry: str
+    head: int
+    at: int
+    threshold: int
+    consents: list[Consent] = field(default_factory=list)
+    accesses: list[Access] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    cards: dict[str, Card] = field(default_factory=dict)
+    gas: list[tuple[str, int]] = field(default_factory=list)
+
+    def name(self, address: str) -> str:
+        """How the page calls an address: by its card where one is known."""
+        card = self.cards.get(address)
+        return card.name if card else address
