@@ -6,6 +6,7 @@
 - ``systems.csv``: which code system a URI or OID means (a regular expression, matched in full).
 - ``words.csv``: regular expressions for English text, where neither a label nor a code decides; the rows
   without a kind are phrases that look alike and are harmless. Other languages rest on codes alone.
+- ``fhir.csv``: the FHIR names that matter to sorting, by the role they play.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def hits_of_text(text: str) -> frozenset[Hit]:
     plain = harmless.sub(" ", plain)
     found = ((kind, words.search(plain)) for kind, words in words.items())
     return frozenset(Hit(kind, TEXT, match[0].lower()) for kind, match in found if match)
+
+
+@cache
+def named(role: str) -> frozenset[str]:
+    """Gives the FHIR names that play a role (``directory``, ``part``, ``date`` …)."""
+    return frozenset(row["name"] for row in table("fhir.csv") if row["role"] == role)
 
 
 @cache

@@ -16,22 +16,16 @@ from consentry.fhir.codes import (
     Hit,
     hits_of_code,
     hits_of_text,
+    named,
     system_name,
 )
 
 RESTRICTED = frozenset({"R", "V"})
-# HL7 v3-ActCode sensitivities that no kind stands for (genetic, sickle cell, taboo, celebrity …).
-OTHER_LABELS = frozenset(
-    "GDIS SICKLE SCA TBOO SPI PREGNANT CEL VIP EMP EMPL PDS PHY PRS ADOL DIA DRGIS COMPT LOCIS SSP".split()
-)
+OTHER_LABELS = named("label")
 
-# FHIR R4 elements that hold when something was so or was done; planned ends and due dates are not among them.
-_DATES = frozenset(
-    "effectiveDateTime effectiveInstant issued onsetDateTime abatementDateTime recordedDate authoredOn"
-    " occurrenceDateTime performedDateTime date dateAsserted created started whenPrepared whenHandedOver"
-    " collectedDateTime receivedTime dateTime recorded assertedDate sent received".split()
-)
-_PERIODS = frozenset("effectivePeriod performedPeriod occurrencePeriod onsetPeriod collectedPeriod".split())
+# Planned ends and due dates are not among them.
+_DATES = named("date")
+_PERIODS = named("period")
 _TEXT_TYPES = re.compile(r"text/|application/([\w.+-]*\+)?(xml|json|rtf|xhtml)", re.IGNORECASE)
 _VERSION = re.compile(r"/_history/[^/]*$")
 
@@ -59,38 +53,41 @@ def look(entry: dict[str, Any]) -> Look:
         found.names.add(entry["fullUrl"])
     for key, node in _walk("", entry):
         if isinstance(node, dict):
-            _names(node, found)
+            _names(key, node, found)
             _coding(key, node, found)
             _attachment(node, found)
         elif isinstance(node, str):
             found.hits |= hits_of_text(node)
-            if "/" in node or node.startswith("urn:"):
+            if key != "reference" and ("/" in node or node.startswith("urn:")):  # canonical, uri, url
                 found.points.add((key, _VERSION.sub("", node)))
     found.date = _newest(resource)
     return found
 
 
 def _walk(key: str, node: Any) -> Iterator[tuple[str, Any]]:
-    """Gives each value with the key that it, or the array it is in, stands under."""
-    yield key, node
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name != "data" or not _is_encoded(node):  # attachments are decoded instead
-                yield from _walk(name, value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _walk(key, value)
+    """Gives each value, in any order, with the key that it, or the array it is in, stands under."""
+    waiting = [(key, node)]
+    while waiting:
+        key, node = waiting.pop()
+        yield key, node
+        if isinstance(node, dict):
+            encoded = _is_encoded(node)  # then it is decoded instead
+            waiting += [item for item in node.items() if item[0] != "data" or not encoded]
+        elif isinstance(node, list):
+            waiting += [(key, value) for value in node]
 
 
-def _names(node: dict[str, Any], found: Look) -> None:
+def _names(key: str, node: dict[str, Any], found: Look) -> None:
+    if isinstance(node.get("reference"), str):
+        found.points.add((key, _VERSION.sub("", node["reference"])))
     identifiers = node.get("identifier")
     if isinstance(node.get("resourceType"), str):
-        if "id" in node:
+        if "id" in node and key != "contained":  # a contained id is known only within
             found.names.add(f"{node['resourceType']}/{node['id']}")
         listed = identifiers if isinstance(identifiers, list) else [identifiers]
         found.names.update(filter(None, map(_identifier, listed)))
     elif isinstance(identifiers, dict):  # FHIR R4 section 2.3.0.2: a logical reference
-        found.points.add(("identifier", _identifier(identifiers)))
+        found.points.add((key, _identifier(identifiers)))
 
 
 def _identifier(node: Any) -> str:

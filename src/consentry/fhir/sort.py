@@ -18,17 +18,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from consentry.fhir.codes import TEXT
+from consentry.fhir.codes import TEXT, named
 from consentry.fhir.look import Look
 from consentry.record import kind
 
-DIRECTORY = frozenset(
-    "Patient Person RelatedPerson Practitioner PractitionerRole Organization OrganizationAffiliation"
-    " Location HealthcareService Endpoint".split()
-)
-SUBJECTS = frozenset({"Patient", "Person"})
-# The elements that name a resource's parts; "reference" is CarePlan.activity.reference.
-PARTS = frozenset("result hasMember goal careTeam specimen reference url valueReference".split())
+DIRECTORY = named("directory")
+SUBJECTS = named("subject")
+PARTS = named("part")
 
 _SHOWN = 5
 
@@ -78,7 +74,7 @@ def _points(looks: Sequence[Look]) -> list[dict[int, set[str]]]:
     for index, look in enumerate(looks):
         mine: dict[int, set[str]] = {}
         for element, target in look.points if look.type not in DIRECTORY else ():
-            for other in by_name.get(target) or by_name.get(_tail(target), ()):
+            for other in by_name.get(target) or by_name.get(_tail(target), set()):
                 if other != index:
                     mine.setdefault(other, set()).add(element)
         found.append(mine)
