@@ -175,7 +175,7 @@ class ContractRefused(Refused):
 
 
 def _shown(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return f"0x{value.hex()[:16]}..." if isinstance(value, bytes) else str(value)
 
 
 class TransactionFailed(ConsentryError):

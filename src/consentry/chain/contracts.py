@@ -127,6 +127,10 @@ class Chain:
 
     # --- providers
 
+    def is_live(self, provider: str) -> bool:
+        """Whether the credential of ``provider`` is live at head."""
+        return bool(self.rpc.call("ProviderRegistry", "isLive", provider))
+
     def may(self, actor: str, grantee: bytes, *, members: bool) -> bool:
         """Whether ``actor`` is live and is ``grantee``, or (``members``) a live member of it."""
         return bool(self.rpc.call("ProviderRegistry", "may", actor, grantee, members))
@@ -147,7 +151,7 @@ class Chain:
             card,
             hash_on_chain=self.card_hash_of(card.address),
             is_authority=self.rpc.call("ProviderRegistry", "isAuthority", card.authority),
-            live=self.rpc.call("ProviderRegistry", "isLive", card.address),
+            live=self.is_live(card.address),
             wallet=self.wallet_accepts,
         )
 

@@ -20,6 +20,7 @@ from web3.types import TxParams
 
 from consentry.chain.deployments import Deployed
 from consentry.chain.manifest import NAMES, abi
+from consentry.consent.rule import Reason
 from consentry.errors import ContractRefused, TransactionFailed, Unreachable, WrongChain
 from consentry.keys.typed import Signer
 
@@ -170,7 +171,10 @@ def named_error(error: Exception) -> ContractRefused | None:
         return ContractRefused("Reverted", {"data": data}) if isinstance(error, ContractLogicError) else None
     name, types, names = known
     try:
-        return ContractRefused(name, dict(zip(names, decode(types, data[4:]), strict=True)))
+        values = dict(zip(names, decode(types, data[4:]), strict=True))
+        if name == "NotAllowed":
+            values["reason"] = Reason(values["reason"]).text
+        return ContractRefused(name, values)
     except Exception:  # an error whose data does not fit its own ABI is still a refusal
         return ContractRefused(name, {})
 

@@ -109,7 +109,10 @@ class Reader:
     def grants(self, patient: bytes, grant_id: bytes | None = None) -> list[Grant]:
         """The grants of ``patient`` whose key boxes open for me, newest first (or just ``grant_id``).
 
-        Raises `GrantNotDelivered` when the named grant is half delivered."""
+        Raises `NotAllowed` when my credential is not live, and `GrantNotDelivered` when the named grant
+        is half delivered."""
+        if not self._chain.is_live(self._me.address):
+            raise NotAllowed(f"{Reason.CREDENTIAL_NOT_LIVE.text}; nothing was requested")
         ids = [grant_id] if grant_id is not None else list(reversed(self._chain.grants_of(patient)))
         if grant_id is not None and self._chain.grant_state(patient, grant_id).status == 0:
             raise GrantNotDelivered(

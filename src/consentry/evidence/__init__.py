@@ -5,7 +5,7 @@
 ``report``  the findings as one self-contained page
 """
 
-from consentry.evidence.audit import Journal, audit
+from consentry.evidence.audit import Journal, Known, audit
 from consentry.evidence.model import Access, Attempt, Consent, Finding, Report
 from consentry.evidence.report import write_report
 
@@ -15,6 +15,7 @@ __all__ = [
     "Consent",
     "Finding",
     "Journal",
+    "Known",
     "Report",
     "audit",
     "write_report",

@@ -1,0 +1,124 @@
+"""How the story ends: the audit, two tampered things, what each step cost, and the page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from eth_utils.abi import function_abi_to_4byte_selector
+from hexbytes import HexBytes
+from rich.table import Table
+
+from consentry.chain.manifest import NAMES, abi
+from consentry.cli.demo.stage import Stage, StoryBroken
+from consentry.client import Deposited
+from consentry.errors import BlobAltered
+from consentry.evidence import Journal, Known, Report, audit, write_report
+
+
+def check(stage: Stage) -> Report:
+    """The audit, with what the patient holds anyway."""
+    patient = stage.people["patient"]
+    own = stage.desk("patient").my_grants().values()
+    known: list[Known] = [*stage.cards.values(), *own]
+    known += [signed for person in stage.people.values() for signed in person.copy.heard()]
+    journals = [Journal(keyholder.card, keyholder.journal()) for keyholder in stage.keyholders]
+    threshold = stage.group.roster.threshold
+    return audit(stage.chain, stage.store, journals, known, threshold=threshold, patient=patient.identity)
+
+
+def audited(stage: Stage, accesses: int) -> Report:
+    """Every access and nothing else."""
+    report = check(stage)
+    if report.findings or len(report.accesses) != accesses:
+        found = "; ".join(f"{f.where}: {f.what}" for f in report.findings) or "other accesses"
+        raise StoryBroken(f"the audit found what did not happen, or missed what did: {found}")
+    for line in report.verified:
+        stage.tell.done(line)
+    for access in report.accesses:
+        who = report.name(access.entry.actor)
+        stage.tell.done(
+            f"access by {who}: {access.verdict} by keyholders {', '.join(map(str, access.releases))}"
+        )
+    stage.tell.done(f"{len(report.attempts)} refused calls stand in the keyholders' journals")
+    report.gas = gas(stage)
+    return report
+
+
+def tampering(stage: Stage, deposited: Deposited) -> None:
+    """One flipped byte in a blob, one edited row in a journal: both are named. Then all is put back."""
+    blob = next(path for path in (stage.home / "store").rglob(f"*{deposited.cid}*") if path.is_file())
+    good = blob.read_bytes()
+    blob.chmod(0o600)
+    blob.write_bytes(good[:200] + bytes([good[200] ^ 1]) + good[201:])
+    with stage.tell.expect(BlobAltered, "the patient, with one byte of the blob flipped"):
+        stage.desk("patient").open(stage.patient, deposited.record_id)
+    vault = next((stage.home / "keyholders" / "2").rglob("vault.sqlite"))
+    kept = shutil.copy(vault, vault.with_suffix(".kept"))
+    _edit_journal(vault)
+    for finding in check(stage).findings:
+        stage.tell.refused(f"audit: [bold]{finding.where}[/bold]: {finding.what}")
+    named = " ".join(f.where for f in check(stage).findings)
+    if "keyholder 2" not in named or "record" not in named:
+        raise StoryBroken("the audit did not name the altered blob and the edited journal")
+    blob.write_bytes(good)
+    shutil.move(kept, vault)
+
+
+def _edit_journal(vault: Path) -> None:
+    """What an administrator with the disk of keyholder 2 would do: hide who was answered."""
+    with sqlite3.connect(vault) as database:
+        rows = database.execute("SELECT row, document FROM journal ORDER BY row").fetchall()
+        number, text = next(row for row in rows if json.loads(row[1])["kind"] == "release")
+        document: dict[str, Any] = json.loads(text)
+        document["body"]["actor"] = "0x" + "00" * 20
+        database.execute("UPDATE journal SET document = ? WHERE row = ?", (json.dumps(document), number))
+    database.close()
+
+
+def gas(stage: Stage) -> list[tuple[str, int]]:
+    """What each step cost, from the chain itself: (contract.function, gas), in the order of the chain."""
+    eth: Any = stage.chain.rpc.web3.eth
+    names = {
+        stage.chain.deployed.contracts[contract].address: {
+            function_abi_to_4byte_selector(item): item["name"]  # type: ignore[arg-type]
+            for item in abi(contract)
+            if item["type"] == "function"
+        }
+        for contract in NAMES
+    }
+    contracts = {placed.address: name for name, placed in stage.chain.deployed.contracts.items()}
+    costs = []
+    for number in range(1, stage.chain.head().number + 1):
+        for transaction in eth.get_block(number, full_transactions=True)["transactions"]:
+            used = eth.get_transaction_receipt(transaction["hash"])["gasUsed"]
+            to = transaction.get("to")
+            if to in contracts:
+                data = HexBytes(transaction.get("input") or transaction["data"])  # py-evm's own name
+                costs.append((f"{contracts[to]}.{names[to].get(bytes(data[:4]), '?')}", used))
+            elif not to:
+                costs.append(("deploy a contract", used))
+    return costs
+
+
+def show_gas(stage: Stage, costs: list[tuple[str, int]]) -> None:
+    """The costs as a table: each step, how often, gas the first and the last time."""
+    by_step: dict[str, list[int]] = defaultdict(list)
+    for step, used in costs:
+        by_step[step].append(used)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("step", "times", "gas, first", "gas, last"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for step, each in by_step.items():
+        table.add_row(step, str(len(each)), f"{each[0]:,}", f"{each[-1]:,}")
+    stage.tell.console.print(table)
+
+
+def write_page(stage: Stage, report: Report, page: Path) -> None:
+    """The page to look at."""
+    write_report(report, page)
+    stage.tell.done(f"the report: [bold]{page}[/bold] (one file; open it in a browser, or print it)")

@@ -1,0 +1,118 @@
+"""Where the story happens: contracts deployed, keyholders, a store, and the people with their desks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from web3 import Web3
+
+from consentry.admin import Admin
+from consentry.chain import Chain, Deployed
+from consentry.chain.deployments import Placed, place_all
+from consentry.chain.rpc import genesis
+from consentry.client import Client, Group, Person
+from consentry.consent.card import Card
+from consentry.errors import ConsentryError
+from consentry.keyholder.local import create_keyholders, open_keyholders
+from consentry.keyholder.service import KeyholderService
+from consentry.keys.keyring import Keyring
+from consentry.keys.typed import Signer
+from consentry.store import FolderStore
+
+PEOPLE = ("authority", "patient", "hospital", "clinician", "stranger", "impostor")
+
+
+class StoryBroken(ConsentryError):
+    """Something in the story went otherwise than it must: a refusal that did not come, or came for
+    another reason."""
+
+
+class Teller:
+    """Tells the story on a terminal: numbered scenes, a line for each thing that happened."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self._scene, self._start = console, 0, time.monotonic()
+
+    def scene(self, title: str) -> None:
+        """Begins a scene."""
+        self._scene += 1
+        elapsed = f"{time.monotonic() - self._start:.0f} s"
+        self.console.print(f"\n[bold]{self._scene:>2}. {title}[/bold] [dim]({elapsed})[/dim]")
+
+    def done(self, text: str) -> None:
+        """Something happened as it should."""
+        self.console.print(f"    [green]✓[/green] {text}", highlight=False)
+
+    def refused(self, text: str) -> None:
+        """Something was refused as it should be."""
+        self.console.print(f"    [red]✗[/red] {text}", highlight=False)
+
+    def quote(self, text: str) -> None:
+        """Words that somebody reads."""
+        self.console.print(f"      [italic]“{text}”[/italic]", highlight=False)
+
+    @contextmanager
+    def expect(self, error: type[ConsentryError], who: str, name: str = "") -> Iterator[None]:
+        """What happens inside must be refused by ``error`` (and, by a contract, as ``name``)."""
+        try:
+            yield
+        except error as refusal:
+            if name and name not in str(refusal):
+                raise StoryBroken(f"{who}: refused, but not as {name}: {refusal}") from refusal
+            self.refused(f"{who}: [bold]{type(refusal).__name__}[/bold]: {refusal}")
+        else:
+            raise StoryBroken(f"{who}: was not refused; {error.__name__} had to come")
+
+
+@dataclass
+class Stage:
+    """Everything on stage. ``home`` is a temporary CONSENTRY_HOME."""
+
+    tell: Teller
+    home: Path
+    chain: Chain
+    keyholders: list[KeyholderService]
+    group: Group
+    store: FolderStore
+    people: dict[str, Person]
+    cards: dict[str, Card] = field(default_factory=dict)
+
+    def desk(self, name: str) -> Client:
+        """The desk of a person; its steps are not told one by one."""
+        return Client(self.store, self.chain, self.group, self.people[name])
+
+    @property
+    def admin(self) -> Admin:
+        """The authority's desk."""
+        return Admin(self.chain, self.people["authority"])
+
+    @property
+    def patient(self) -> bytes:
+        """The patient's identity."""
+        return self.people["patient"].identity
+
+
+def set_up(
+    tell: Teller,
+    home: Path,
+    web3: Web3,
+    create: Callable[[str, list[Any]], Placed],
+    signers: Mapping[str, Signer],
+) -> Stage:
+    """Deploys the contracts with ``create`` and puts everybody in place."""
+    roster = create_keyholders(home / "keyholders")
+    authority = signers["authority"].address
+    contracts = place_all(create, [authority])
+    deployed = Deployed(web3.eth.chain_id, genesis(web3), contracts, [authority], 0, roster.hash)
+    chain = Chain(web3, deployed)
+    keyholders = open_keyholders(home / "keyholders", roster, chain)
+    scope = chain.deployment.id
+    people = {name: Person(signers[name], Keyring(), home / name, scope) for name in PEOPLE}
+    group = Group(chain.deployment, roster, keyholders)
+    return Stage(tell, home, chain, keyholders, group, FolderStore(home / "store"), people)

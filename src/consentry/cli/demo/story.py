@@ -1,0 +1,97 @@
+"""The story from beginning to end."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from web3 import Web3
+
+from consentry.chain.deployments import Placed
+from consentry.cli.demo import ending, scenes
+from consentry.cli.demo.stage import Stage, Teller, set_up
+from consentry.fhir import records_from_bytes, records_from_file, synthetic_bundle
+from consentry.keys.typed import Signer
+from consentry.record import GENERAL, Record
+
+
+def tell(
+    web3: Web3,
+    create: Callable[[str, list[Any]], Placed],
+    signers: Mapping[str, Signer],
+    *,
+    bundle: Path | None,
+    page: Path,
+    console: Console,
+) -> Stage:
+    """Plays the whole story on the chain of ``web3`` and leaves a report at ``page``.
+
+    ``signers`` are one for each of `stage.PEOPLE`; ``bundle`` is a FHIR file, by default a generated one.
+    Raises `StoryBroken` when anything goes otherwise than it must.
+    """
+    with tempfile.TemporaryDirectory(prefix="consentry-demo-") as home:
+        teller = Teller(console)
+        console.print("Store: FolderStore, embedded (the content ids are those of Kubo)")
+        console.print(f"Chain: id {web3.eth.chain_id}, in this process; keyholders: 3 of 5, in this process")
+        records = _records(bundle, console)
+        teller.scene("The contracts are compiled and deployed through Ape")
+        stage = set_up(teller, Path(home), web3, create, signers)
+        for name, placed in stage.chain.deployed.contracts.items():
+            teller.done(f"{name} at {placed.address}")
+        _play(stage, records, page)
+    return stage
+
+
+def _records(bundle: Path | None, console: Console) -> list[Record]:
+    generated = records_from_bytes(synthetic_bundle())
+    if bundle is None:
+        console.print("Record: a generated FHIR R4 Bundle of a synthetic patient")
+        return generated
+    records = records_from_file(bundle)
+    console.print(f"Record: {bundle.name}, {len(records)} kinds: {', '.join(r.kind for r in records)}")
+    if all(record.kind == GENERAL for record in records):
+        added = [record for record in generated if record.kind != GENERAL]
+        console.print("It holds nothing sensitive; the generated patient's sensitive records are added")
+        return records + added
+    return records
+
+
+def _play(stage: Stage, records: Sequence[Record], page: Path) -> None:
+    tell = stage.tell
+    tell.scene("Everybody enrols")
+    scenes.enrol(stage)
+    tell.scene("An authority credentials a hospital, its clinician, and a pharmacy")
+    scenes.onboard(stage)
+    tell.scene("The patient lets the hospital deposit")
+    scenes.allow_deposit(stage, list(dict.fromkeys(record.kind for record in records)))
+    tell.scene("The hospital deposits; it cannot read what lies there")
+    deposited = scenes.deposit(stage, records)
+    tell.scene("The patient reads the sentence, and grants general for treatment")
+    proposal = scenes.grant_general(stage)
+    tell.scene("The clinician lists, requests and opens")
+    listing, opened = scenes.read(stage, "clinician")
+    hidden = [one for one in deposited if one.kind != GENERAL]
+    secret = next((one for one in hidden if one.kind == "substance-use"), hidden[0])
+    tell.scene(f"{secret.kind} is refused to the same clinician")
+    scenes.other_kind_refused(stage, secret, listing, opened)
+    opened.file.close()
+    tell.scene("A stranger is refused")
+    scenes.stranger_refused(stage, listing)
+    tell.scene("A credentialed impostor uses the hospital's name")
+    scenes.impostor_refused(stage)
+    tell.scene("The clinician is suspended, and reinstated")
+    scenes.suspension(stage, listing)
+    tell.scene("The patient revokes")
+    scenes.revocation(stage, listing, proposal.grant_id)
+    tell.scene("The patient opens everything alone")
+    scenes.patient_alone(stage, records, deposited)
+    tell.scene("The audit finds every access and nothing else")
+    report = ending.audited(stage, accesses=2)
+    tell.scene("A blob is tampered with, a journal is edited")
+    ending.tampering(stage, deposited[0])
+    tell.scene("What it cost, and the page")
+    ending.show_gas(stage, report.gas)
+    ending.write_page(stage, report, page)
