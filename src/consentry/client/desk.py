@@ -18,7 +18,14 @@ from consentry.consent.card import Offer
 from consentry.consent.terms import DEPOSIT
 from consentry.envelope.leaf import Label
 from consentry.envelope.statement import Statement, verify_statement
-from consentry.errors import IntegrityError, NoGrant, NotFound, SegmentMissing, StatementStale
+from consentry.errors import (
+    IntegrityError,
+    NoGrant,
+    NotFound,
+    SegmentMissing,
+    StatementStale,
+    TooFewKeyholders,
+)
 from consentry.keys.hpke import ALGORITHM
 from consentry.keys.typed import SignatureInvalid
 from consentry.record import Record, purpose_bit
@@ -88,6 +95,11 @@ class Client:
 
     def _newest(self, patient: bytes, grant: Grant) -> Statement:
         """The highest statement of the grant's segment that verifies against the controller at head."""
+        if grant.answered < self._group.roster.safe:
+            raise TooFewKeyholders(
+                f"{grant.answered} keyholders gave the segment's statements, {self._group.roster.safe} are "
+                "needed to know the newest; nothing was deposited, run the same command again"
+            )
         controller, found = self._chain.controller_of(patient), []
         stale = False
         for signed in grant.statements:
@@ -121,7 +133,7 @@ class Client:
         """What would be granted, for the patient to read: see `Granter.propose`."""
         return self._granter.propose(offered)
 
-    def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt:
+    def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt | None:
         """Puts the proposals in force: see `Granter.grant`."""
         return self._granter.grant(offered, proposals)
 

@@ -108,12 +108,13 @@ class Granter:
         return self._me.outbox.parcel("grant", *inputs)
 
     def _stale(self, parcel: Parcel) -> bool:
-        """A proposal of another epoch, or whose grant has ended, is no use any more."""
+        """A proposal of another epoch, or whose grant was revoked, is no use any more. One that is in
+        force already belongs to a command that was cut off, and is finished by it."""
         epoch = self._chain.epoch_of(self._me.identity)
         for fields in parcel.state["proposals"]:
             terms = _load(fields).terms
-            ended = self._chain.grant_state(terms.patient, terms.grant_id).status != 0
-            if terms.epoch != epoch or ended:
+            revoked = self._chain.grant_state(terms.patient, terms.grant_id).status == 2
+            if terms.epoch != epoch or revoked:
                 return True
         return False
 
@@ -179,18 +180,25 @@ class Granter:
 
     # --- putting in force
 
-    def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt:
-        """Delivers the key boxes (t must take each), then puts all grants in force in one transaction."""
+    def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt | None:
+        """Delivers the key boxes (t must take each), then puts all grants in force in one transaction.
+
+        None when an earlier run that was cut off had sent it already."""
         for proposal in proposals:
             self._deliver(proposal.box, hear=True)
-        patient, ids = self._me.identity, [proposal.grant_id for proposal in proposals]
-        if len(ids) == 1:
-            receipt = self._chain.send(self._me.signer, "ConsentRegistry", "grant", patient, ids[0])
-        else:
-            receipt = self._chain.send(self._me.signer, "ConsentRegistry", "grantMany", patient, ids)
+        receipt = self._put_in_force([proposal.grant_id for proposal in proposals])
         self._own.refresh()
         self._parcel(offered).drop()
         return receipt
+
+    def _put_in_force(self, ids: list[bytes]) -> Receipt | None:
+        patient = self._me.identity
+        waiting = [one for one in ids if self._chain.grant_state(patient, one).status == 0]
+        if not waiting:
+            return None
+        if len(waiting) == 1:
+            return self._chain.send(self._me.signer, "ConsentRegistry", "grant", patient, waiting[0])
+        return self._chain.send(self._me.signer, "ConsentRegistry", "grantMany", patient, waiting)
 
     def sign(self, proposal: Proposal) -> dict[str, Any]:
         """``grant.json``: a signed grant that anybody can deliver; it holds no terms in clear."""

@@ -54,11 +54,13 @@ _NO_AGENT = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A grant as its grantee has it: what its box holds, and the statements of its segment."""
+    """A grant as its grantee has it: what its box holds, and the statements of its segment, of which
+    ``answered`` keyholders gave theirs."""
 
     granted: Granted
     version: int
     statements: tuple[SignedStatement, ...]
+    answered: int
 
     @property
     def id(self) -> bytes:
@@ -144,7 +146,7 @@ class Reader:
             return None
         statements = {s.statement.hash: s for _, _, answer in answers.values() for s in answer.statements}
         granted, box, _ = next(iter(answers.values()))
-        return Grant(granted, box.version, tuple(statements.values()))
+        return Grant(granted, box.version, tuple(statements.values()), len(answers))
 
     def _open_box(self, box: KeyBox) -> Granted:
         seeds = {self._me.identity: self._me.keyring.seed}

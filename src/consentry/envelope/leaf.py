@@ -10,10 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
-from consentry.errors import BoxBroken, CommitMismatch, DealInconsistent, IntegrityError, OwnWrapBroken
-from consentry.errors import ShareMismatch, WrapBroken
+from consentry.errors import (
+    BoxBroken,
+    CommitMismatch,
+    DealInconsistent,
+    IntegrityError,
+    OwnWrapBroken,
+    ShareMismatch,
+    WrapBroken,
+)
 from consentry.keys import shamir
 from consentry.keys.binding import Deployment, abi_decode, abi_encode
 from consentry.keys.hpke import hkdf, open_once, seal_once
@@ -44,7 +52,7 @@ class Label:
         """Raises `IntegrityError`."""
         try:
             fields = json.loads(data)
-            if set(fields) != set(cls.__dataclass_fields__):
+            if set(fields) != set(cls.__dataclass_fields__) or not is_checksum_address(fields["contributor"]):
                 raise ValueError
             return cls(**{name: str(value) for name, value in fields.items()})
         except (ValueError, TypeError):
