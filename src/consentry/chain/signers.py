@@ -7,6 +7,7 @@ from typing import Any
 from eth_account import Account
 from web3 import Web3
 
+from consentry.errors import UsageError
 from consentry.keys.typed import sign
 
 
@@ -29,6 +30,6 @@ class LocalSigner:
     def send(self, transaction: dict[str, Any]) -> bytes:
         """Signs and sends a complete transaction; gives its hash."""
         if self._web3 is None:
-            raise RuntimeError("this signer was made without a connection; it cannot send")
+            raise UsageError("this signer was made without a connection; it cannot send")
         signed = Account.from_key(self._key).sign_transaction(transaction)
         return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))

@@ -46,9 +46,7 @@ class Deployment:
     @property
     def id(self) -> bytes:
         """``keccak256(abi.encode(chain id, genesis hash, ConsentRegistry))``, 32 bytes."""
-        return keccak(
-            encode(["uint256", "bytes32", "address"], [self.chain_id, self.genesis, self.registry])
-        )
+        return keccak(encode(["uint256", "bytes32", "address"], [self.chain_id, self.genesis, self.registry]))
 
     def info(self, role: str, *fields: bytes | int | str) -> bytes:
         """The ``info`` of HKDF and HPKE for one use of one key: protocol, role, deployment, fields."""

@@ -90,7 +90,14 @@ class Keyring:
 
 
 def _derive(passphrase: str, salt: bytes, cost: dict[str, int]) -> bytes:
-    return Argon2id(salt=salt, length=32, **cost).derive(passphrase.encode())
+    kdf = Argon2id(
+        salt=salt,
+        length=32,
+        iterations=cost["iterations"],
+        lanes=cost["lanes"],
+        memory_cost=cost["memory_cost"],
+    )
+    return kdf.derive(passphrase.encode())
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -103,7 +110,16 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
+        _sync(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -96,17 +96,27 @@ def sign(key: bytes, full: dict[str, Any]) -> bytes:
     return bytes(Account.sign_message(_signable(full), key).signature)
 
 
-def verify(
-    full: dict[str, Any], signature: bytes, signer: str, wallet: WalletCheck | None = None
-) -> None:
+def verify(full: dict[str, Any], signature: bytes, signer: str, wallet: WalletCheck | None = None) -> None:
     """Raises `SignatureInvalid` unless ``signer`` made ``signature``: ecrecover first (low s only, so
     that a delegated EIP-7702 account keeps its key's word), then ERC-1271 through ``wallet``."""
-    if len(signature) == 65 and int.from_bytes(signature[32:64], "big") <= _HALF_ORDER:
-        try:
-            if Account.recover_message(_signable(full), signature=signature) == signer:
-                return
-        except Exception:  # noqa: BLE001, S110 - any unreadable signature is simply not the signer's
-            pass
-    if wallet is not None and wallet(signer, digest(full), signature):
+    if _recovered(full, signature) == signer:
+        return
+    if wallet is not None and wallet(signer, _digest_of(full), signature):
         return
     raise SignatureInvalid(f"the {full['primaryType']} is not signed by {signer}")
+
+
+def _recovered(full: dict[str, Any], signature: bytes) -> str | None:
+    if len(signature) != 65 or int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
+        return None
+    try:
+        return str(Account.recover_message(_signable(full), signature=signature))
+    except Exception:  # any unreadable message or signature is simply nobody's
+        return None
+
+
+def _digest_of(full: dict[str, Any]) -> bytes:
+    try:
+        return digest(full)
+    except Exception:  # values that a stranger chose need not fit their types
+        raise SignatureInvalid(f"the {full['primaryType']} cannot be read") from None
