@@ -42,7 +42,9 @@ def decode(raw: bytes) -> str:
 
 
 def parse(text: str) -> Any:
-    """Gives the value of a JSON text; numbers stay the text they are. Raises :class:`NotARecord`.
+    """Gives the value of a JSON text. Raises :class:`NotARecord`.
+
+    Numbers stay the text they are: no digit is lost, and a code that was written as a number is seen.
 
     Refuses what readers understand differently, since something could hide there: a key that stands
     twice in one object, NaN and Infinity, nesting without end.
