@@ -193,9 +193,9 @@ def test_a_text_file_is_looked_through(tmp_path: Path) -> None:
     assert "looks sensitive" in telling.flags[0]
 
 
-@pytest.mark.parametrize("at", [0, (1 << 20) - 5, 1 << 20, 3 << 20])
+@pytest.mark.parametrize("at", [0, (1 << 20) - 5, 1 << 20])
 def test_a_word_is_found_anywhere_in_a_long_file(tmp_path: Path, at: int) -> None:
-    text = "x " * (at // 2) + " heroin " + "y " * 1000
+    text = "healthy " * (at // 8) + " " * (at % 8) + "heroin " + "well " * 1000
     (record,) = records_from_file(write(tmp_path, "long.txt", text))
     assert record.kind == "substance-use"
 

@@ -4,7 +4,8 @@
 - ``codes-<kind>.csv``: ``system,code,display,source``; a code that ends in ``*`` stands for all codes that
   start so. Displays are our own short words. The lists name the common codes; words catch the rest.
 - ``systems.csv``: which code system a URI or OID means (a regular expression, matched in full).
-- ``words.csv``: regular expressions for English text, where neither a label nor a code decides; the rows
+- ``words.csv``: regular expressions for English text, where neither a label nor a code decides. One in
+  lower case is found in any case, one with capitals as it stands (AIDS, not hearing aids). The rows
   without a kind are phrases that look alike and are harmless. Other languages rest on codes alone.
 - ``fhir.csv``: the FHIR names that matter to sorting, by the role they play.
 """
@@ -49,11 +50,10 @@ def hits_of_code(system: str, code: str) -> frozenset[Hit]:
 
 def hits_of_text(text: str) -> frozenset[Hit]:
     """Gives what a text means: the first word of each kind in it. Markup, case and hyphens do not count."""
-    plain = _plain(text)
-    harmless, words = _words()
-    plain = harmless.sub(" ", plain)
-    found = ((kind, words.search(plain)) for kind, words in words.items())
-    return frozenset(Hit(kind, TEXT, match[0].lower()) for kind, match in found if match)
+    found: set[tuple[str, str]] = set()
+    for plain in {_plain(text), _plain(_TAGS.sub(" ", text))}:  # what looks like a tag may be text
+        found |= _search("lower", plain.lower()) | _search("capitals", plain)
+    return frozenset(Hit(kind, TEXT, word.lower()) for kind, word in found)
 
 
 @cache
@@ -105,9 +105,7 @@ def _untold(code: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    if "<" in text or "&" in text:
-        text = html.unescape(_TAGS.sub(" ", text))
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", html.unescape(text))
     if not text.isascii():
         text = "".join(c for c in text if unicodedata.category(c) != "Cf")
     return _GAPS.sub(" ", text)
@@ -132,10 +130,22 @@ def _systems() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(r["uri"], re.IGNORECASE), r["system"]) for r in table("systems.csv"))
 
 
+def _search(case: str, text: str) -> set[tuple[str, str]]:
+    harmless = _words(case)[""]
+    found = {(kind, words.search(text)) for kind, words in _words(case).items() if kind}
+    if any(match for _, match in found):  # seldom, so what is harmless is taken out only now
+        text = harmless.sub(" ", text)
+        found = {(kind, words.search(text)) for kind, words in _words(case).items() if kind}
+    return {(kind, match[0]) for kind, match in found if match}
+
+
 @cache
-def _words() -> tuple[re.Pattern[str], dict[str, re.Pattern[str]]]:
-    words: dict[str, list[str]] = {}
+def _words(case: str) -> dict[str, re.Pattern[str]]:
+    """By kind; '' is what is harmless. Lower-case text is matched several times faster than any case."""
+    words: dict[str, list[str]] = {"": []}
     for row in table("words.csv"):
-        words.setdefault(row["kind"], []).append(row["word"])
-    joined = {kind: re.compile(rf"\b(?:{'|'.join(some)})\b", re.IGNORECASE) for kind, some in words.items()}
-    return joined.pop(""), joined
+        own = "lower" if row["word"].islower() else "capitals"
+        if own == case or not row["kind"]:
+            words.setdefault(row["kind"], []).append(row["word"])
+    flags = {kind: re.IGNORECASE if case == "capitals" and not kind else re.NOFLAG for kind in words}
+    return {kind: re.compile(rf"\b(?:{'|'.join(some)})\b", flags[kind]) for kind, some in words.items()}
