@@ -96,7 +96,7 @@ def me(patient: Any) -> bytes:
 
 @pytest.fixture(scope="session")
 def terms(me: bytes, clinician: Any) -> Terms:
-    """The clinician may read one segment of the patient's for treatment and research, from the first epoch on."""
+    """The clinician may read one segment of the patient's, for treatment and research."""
     return Terms(me, identity(clinician))
 
 
