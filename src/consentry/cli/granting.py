@@ -1,19 +1,24 @@
-"""What a patient is shown before she grants, and of what she has granted."""
+"""Granting, delivering, revoking: what a patient is shown before, and what is said after."""
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from consentry.cli.arguments import day_of, pick
-from consentry.cli.desk import Desk
-from consentry.cli.terminal import brief, table, visible
-from consentry.client import Offered, Proposal
+from consentry.chain import Chain
+from consentry.chain.rpc import Receipt
+from consentry.cli.arguments import day_of, end, pick
+from consentry.cli.desk import Counted, Desk, cost
+from consentry.cli.terminal import brief, progress, table, visible, write_new
+from consentry.client import Group, Offered, Proposal, deliver
 from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, MEMBERS, READ
 from consentry.errors import UsageError
+from consentry.keys.typed import Signer
 
 _STATUS = {0: "not in force yet", 1: "in force", 2: "ended"}
 
@@ -27,7 +32,8 @@ def offer(
     purposes: Sequence[str],
     deposit: bool,
     members: bool,
-    until: int,
+    until: int | None,
+    days: int | None,
 ) -> Offered:
     """What the options of ``grant`` say. Raises `UsageError` where they do not fit each other."""
     if not kinds:
@@ -38,10 +44,11 @@ def offer(
         raise UsageError("a grant to deposit names no --purpose")
     flags = (DEPOSIT if deposit else READ) | (MEMBERS if members else 0)
     codes = () if deposit else tuple(purposes) or ("TREAT",)
+    last = end(until, days, desk.chain)
     one = bytes(32)
     if record:
         one = pick(record, (known for known, _ in desk.client.my_records()), "record")
-    return Offered(card, tuple(dict.fromkeys(kinds)), flags, codes, until, record=one)
+    return Offered(card, tuple(dict.fromkeys(kinds)), flags, codes, last, record=one)
 
 
 def show(proposals: Sequence[Proposal]) -> None:
@@ -72,3 +79,60 @@ def list_grants(desk: Desk) -> None:
         click.echo("You have granted nothing yet.", err=True)
         return
     table("", ["grant", "status", "since", "what you said"], rows)
+
+
+def send(desk: Desk, offered: Offered, proposals: Sequence[Proposal]) -> None:
+    """Puts the proposals in force and says so."""
+    with desk.working("giving the key to the keyholders, then granting on chain"):
+        receipt = desk.client.grant(offered, proposals)
+    for proposal in proposals:
+        click.echo(f"0x{proposal.grant_id.hex()}")
+    _in_force(receipt, desk.cost())
+    click.echo(f"To end it: ape run revoke --grant {brief(proposals[0].grant_id)}", err=True)
+
+
+def sign(desk: Desk, proposal: Proposal, path: Path, *, force: bool) -> None:
+    """Writes the signed grant to hand over."""
+    write_new(path, json.dumps(desk.client.sign(proposal), indent=1).encode(), force=force)
+    click.echo(f"0x{proposal.grant_id.hex()}")
+    click.echo(
+        f"Signed, nothing sent. Wrote {path}: anybody can deliver it, with `ape run deliver`.", err=True
+    )
+
+
+def deliver_file(chain: Chain, group: Group, signer: Signer, path: Path) -> None:
+    """Delivers the grant in the file ``path``. Raises `UsageError` for a file that is none."""
+    try:
+        handed = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise UsageError(f"{path} cannot be read as a grant; ask the patient for it again") from None
+    counted = Counted(signer)
+    with progress("giving the key to the keyholders, then granting on chain"):
+        receipt = deliver(chain, group, counted, handed)
+    click.echo(handed["grantId"])
+    _in_force(receipt, cost(chain, counted.sent))
+
+
+def _in_force(receipt: Receipt | None, cost: str) -> None:
+    if receipt is None:
+        click.echo("It is in force already; nothing was sent.", err=True)
+    else:
+        click.echo(f"In force since block {receipt.block}. {cost}.", err=True)
+
+
+def revoke(desk: Desk, grants: Sequence[str] | None) -> None:
+    """Ends the grants whose ids begin so, or all (None), and says what happened."""
+    known = desk.chain.grants_of(desk.me.identity)
+    ids = None if grants is None else [pick(digits, known, "grant") for digits in grants]
+    with desk.working("revoking, at the keyholders first"):
+        ended = desk.client.revoke(ids)
+    for grant_id in ended.grants:
+        click.echo(f"0x{grant_id.hex()}")
+    what = "every grant" if ids is None else f"{len(ended.grants)} grant{'s' * (len(ended.grants) != 1)}"
+    stopped = desk.held(ended.stopped)
+    click.echo(
+        f"Ended {what}: {stopped} keyholders stopped at once, the chain at block {ended.receipt.block}.",
+        err=True,
+    )
+    click.echo(f"Transaction 0x{ended.receipt.hash.hex()}. {desk.cost()}.", err=True)
+    click.echo("What was read before stays read.", err=True)

@@ -96,11 +96,11 @@ def _show(desk: Desk, labels: dict[bytes, Label]) -> None:
         click.echo("There are no records of yours yet.", err=True)
         return
     names = {card.address: card.name for card in desk.home.cards()} | {desk.me.address: "you"}
-    rows = [
-        [brief(record), label.kind, label.date or "-", label.media_type]
-        + [names.get(label.contributor, label.contributor)]
-        for record, label in sorted(labels.items(), key=lambda item: (item[1].date, item[0]), reverse=True)
-    ]
+    newest_first = sorted(labels.items(), key=lambda item: (item[1].date, item[0]), reverse=True)
+    rows = []
+    for record, label in newest_first:
+        who = names.get(label.contributor, label.contributor)
+        rows.append([brief(record), label.kind, label.date or "-", label.media_type, who])
     table("", ["record", "kind", "date", "type", "contributor"], rows)
     click.echo("Open one with --record ID -o FILE.", err=True)
 

@@ -88,17 +88,18 @@ def progress(start: str) -> Iterator[Callable[[str], None]]:
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, out: bool = True) -> None:
     """Prints a table; a column whose heading begins with ``>`` is aligned to the right. ``out`` says
     stdout, the place of results."""
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         right = column.startswith(">")
         name = column.removeprefix(">")
         shown.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in rows:
         shown.add_row(*(Text(visible(cell)) for cell in row))
+    if title:
+        _console(out).print(title, soft_wrap=True)
     _console(out).print(shown)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -13,11 +14,13 @@ from ape.cli.choices import AccountAliasPromptChoice
 from ape.exceptions import ProviderError
 from ape.logging import LogLevel, logger
 
+from consentry.chain import LocalSigner
 from consentry.cli.ape import ApeSigner
 from consentry.cli.desk import Desk, key_signer, open_desk
 from consentry.cli.home import Home
 from consentry.cli.terminal import asked, exit_codes, hidden
-from consentry.errors import KeyringLocked, Unreachable
+from consentry.errors import KeyringLocked, Unreachable, UsageError
+from consentry.keys.keyring import Keyring
 from consentry.keys.typed import Signer
 
 _EXIT_STACK = "consentry.cli.workshop"
@@ -78,15 +81,20 @@ def signer_of(account: Any, provider: Any, home: Home) -> Signer:
     """The chosen ``account`` as a signer for this one command.
 
     A keyfile is unlocked once, with APE_ACCOUNTS_<alias>_PASSPHRASE or a hidden question, and locked again
-    when the command ends: what a command signs it has said, and asked for, itself."""
+    when the command ends: Ape would ask for every single message, by its hash. What a command signs it says
+    itself, and asks for where it matters."""
     if isinstance(account, str):
         return key_signer(home, account, provider.web3)
-    if hasattr(account, "keyfile_path"):
-        _unlock(account)
+    ready(account)
     return ApeSigner(account, provider)
 
 
-def _unlock(account: Any) -> None:
+def ready(account: Any) -> None:
+    """Unlocks a keyfile for this one command. Raises `KeyringLocked`, `UsageError`."""
+    if isinstance(account, str):
+        raise UsageError("this command signs with an Ape account: --account ALIAS")
+    if not hasattr(account, "keyfile_path"):
+        return
     variable = f"APE_ACCOUNTS_{account.alias}_PASSPHRASE"
     given = os.environ.get(variable) or hidden(
         f"Passphrase of the account {account.alias!r} (it signs for this one command)", f"set {variable}"
@@ -101,10 +109,21 @@ def _unlock(account: Any) -> None:
     stack.callback(account.set_autosign, False)
 
 
+def own_key(account: Any, provider: Any, ether: float) -> str:
+    """A new keyring with a signing key of its own; ``account`` gives it ``ether``. Gives its address."""
+    home, signing_key = Home(), secrets.token_bytes(32)
+    address = LocalSigner(signing_key).address
+    home.keep(address, Keyring(signing_key=signing_key))
+    if ether:
+        ready(account)
+        account.transfer(address, int(ether * 10**18))
+    return address
+
+
 def desk_of(account: Any, provider: Any, *, create: bool = False) -> Desk:
     """The desk of ``account`` on the connected chain; ``create`` makes a keyring where there is none."""
     home = Home()
     return open_desk(home, provider.web3, signer_of(account, provider, home), create=create)
 
 
-__all__ = ["Command", "account_option", "desk_of", "signer_of"]
+__all__ = ["Command", "account_option", "desk_of", "own_key", "ready", "signer_of"]

@@ -1,0 +1,31 @@
+"""Deliver a signed grant (grant.json) of somebody else's: its key box to the keyholders, then the chain.
+
+\b
+  ape run deliver grant.json --account anybody
+
+Whoever delivers pays the gas, and learns neither the terms nor a key. A grant that is in force already
+counts as delivered.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consentry.cli.workshop import Command, account_option
+
+
+@click.command(cls=Command, help=__doc__)
+@click.argument("grant", metavar="GRANT.JSON", type=click.Path(path_type=Path))
+@account_option("Who delivers, and pays.")
+def cli(grant: Path, account: Any, provider: Any) -> None:
+    """Deliver; the module says more."""
+    from consentry.cli.granting import deliver_file
+    from consentry.cli.home import Home
+    from consentry.cli.workshop import signer_of
+
+    home = Home()
+    chain = home.chain(provider.web3)
+    deliver_file(chain, home.group(chain), signer_of(account, provider, home), grant)
