@@ -16,7 +16,7 @@ from consentry.envelope.statement import SignedStatement
 from consentry.keyholder.journal import Row
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import Deployment, abi_decode, abi_encode
-from consentry.keys.typed import Signer, WalletCheck, message, verify
+from consentry.keys.typed import SignatureInvalid, Signer, WalletCheck, message, verify
 
 _ENTRY = "(address,bytes32,bytes32,bytes32,uint32,bytes32,bytes32,uint64)"
 
@@ -53,6 +53,8 @@ class Call:
 
     def verify(self, deployment: Deployment, keyholder: str, wallet: WalletCheck) -> None:
         """Raises `SignatureInvalid` unless the caller it names signed it for this keyholder."""
+        if len(self.nonce) != 32:  # a shorter one hashes alike, and would be a second use
+            raise SignatureInvalid("the call's nonce is not 32 bytes")
         verify(self.message(deployment, keyholder), self.signature, self.caller, wallet)
 
 

@@ -15,7 +15,7 @@ from consentry.consent.rule import Reason
 from consentry.consent.terms import READ, Terms, typed_revoke
 from consentry.envelope.deposit import Header, Part, open_shares, verify_part
 from consentry.envelope.leaf import Leaf, record_id
-from consentry.envelope.statement import SignedStatement, verify_statement
+from consentry.envelope.statement import SignedStatement, Statement, verify_statement
 from consentry.errors import ConsentryError, IntegrityError, KeyholderRefused, Unreachable
 from consentry.keyholder.checks import DEAL, RELEASE, Deal, Denied, Release
 from consentry.keyholder.journal import Row, next_row
@@ -69,12 +69,7 @@ class KeyholderService:
                 keyholders=self._roster.hash,
                 wallet=self._chain.wallet_accepts,
             )
-            held = [one.statement for one in self._vault.statements(segment=statement.segment)]
-            newest = max((one.version for one in held), default=0)
-            chains = statement.previous in {bytes(32), *(one.hash for one in held)}
-            known = statement.hash in {one.hash for one in held}
-            if not known and not (chains and statement.version == newest + 1):
-                raise Denied("chain")
+            self._chained(statement)
             body = {"patient": statement.patient, "segment": statement.segment, "hash": statement.hash}
             return self._take(
                 "statement",
@@ -83,16 +78,28 @@ class KeyholderService:
                 lambda: self._vault.add_statement(statement, signed),
             )
 
+    def _chained(self, statement: Statement) -> None:
+        """It is held already, or the first one, or it follows the newest that is held."""
+        held = self._statements(statement.patient, statement.segment)
+        newest = max((one.version for one in held), default=0)
+        before = {one.hash for one in held if one.version == newest} or {bytes(32)}
+        follows = statement.version == newest + 1 and statement.previous in before
+        if not follows and statement not in held:
+            raise Denied("chain")
+
+    def _statements(self, patient: bytes, segment: bytes) -> list[Statement]:
+        return [one.statement for one in self._vault.statements(patient, segment)]
+
     def box(self, box: bytes) -> Signed:
         """See `Keyholder.box`."""
         with self._answering("box", ""):
             found = KeyBox.decode(box)
             controller = self._chain.controller_of(found.patient)
             found.verify(self._deployment, controller, self._chain.wallet_accepts)
-            if not self._vault.statements(segment=found.segment):
+            if not self._vault.statements(found.patient, found.segment):
                 raise Denied("segment")
             named = {"patient": found.patient, "grant": found.grant_id, "grantee": found.grantee}
-            fields = (found.grant_id, found.patient, found.segment, box)
+            fields = (found.patient, found.grant_id, found.segment, box)
             return self._take("box", found.hash, named, lambda: self._vault.add_box(*fields))
 
     def deal(self, part: bytes) -> Signed:
@@ -100,23 +107,23 @@ class KeyholderService:
         with self._answering("deal", ""):
             found = Part.decode(part)
             header = verify_part(self._deployment, found, self._chain.wallet_accepts)
-            known = {one.statement.hash for one in self._vault.statements(segment=header.segment)}
+            held = self._statements(header.patient, header.segment)
             deal = Deal(
                 self._chain,
                 found,
                 header,
-                statement_held=header.statement in known,
+                statement_held=(header.statement, header.version) in [(s.hash, s.version) for s in held],
                 threshold=self._roster.threshold,
                 count=self._roster.count,
             )
             self._check(DEAL, deal)
-            held = self._opened(found, header)
-            envelopes = {self._vault.envelope_of(record) for record, _ in held}
+            records = self._opened(found, header)
+            envelopes = {self._vault.envelope_of(record) for record, _ in records}
             if envelopes == {found.envelope}:  # dealt before: the same acknowledgement, nothing new
                 return self._sign("deal", found.envelope)
             if envelopes != {None}:
                 raise Denied("held already")
-            return self._store(found, header, held)
+            return self._store(found, header, records)
 
     def _opened(self, part: Part, header: Header) -> list[tuple[bytes, Held]]:
         shares = open_shares(self._deployment, part, self._card.index, self._seed)
@@ -149,6 +156,8 @@ class KeyholderService:
     def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:
         """See `Keyholder.stop`."""
         with self._answering("stop", ""):
+            if (len(patient), len(grant_id)) != (32, 32):
+                raise Denied("shape")
             controller = self._chain.controller_of(patient)
             message = typed_revoke(self._deployment, patient, grant_id)
             verify(message, signature, controller, self._chain.wallet_accepts)
@@ -178,7 +187,7 @@ class KeyholderService:
                 if not self._chain.may(call.caller, box.grantee, members=True):
                     raise Denied("credential at head")
             self._note("box given", {"caller": call.caller, "patient": patient, "grant": grant_id})
-            return BoxAnswer(found, tuple(self._vault.statements(segment=box.segment)))
+            return BoxAnswer(found, tuple(self._vault.statements(patient, box.segment)))
 
     def labels(self, call: Call) -> tuple[Listed, ...]:
         """See `Keyholder.labels`."""
@@ -192,7 +201,7 @@ class KeyholderService:
                 raise Denied("consent at head")
             named = {"caller": call.caller, "patient": terms.patient, "grant": terms.grant_id}
             self._note("labels", named)
-            listed = [_listed(held) for held in self._vault.held(segment=terms.segment)]
+            listed = [_listed(held) for held in self._vault.held(terms.patient, terms.segment)]
             return tuple(one for one in listed if terms.record in (bytes(32), one.record_id))
 
     def release(self, call: Call) -> Released:
@@ -224,9 +233,9 @@ class KeyholderService:
             self._note("own", {"caller": call.caller, "patient": patient})
             records = [
                 OwnRecord(held.header.encode(), held.open_part, held.sealed_part)
-                for held in self._vault.held(patient=patient)
+                for held in self._vault.held(patient)
             ]
-            statements = self._vault.statements(patient=patient)
+            statements = self._vault.statements(patient)
             return OwnAnswer(tuple(statements), tuple(records), tuple(self._vault.boxes_of(patient)))
 
     def journal(self) -> list[Row]:
@@ -264,7 +273,7 @@ class KeyholderService:
         for name, check in checks.items():
             try:
                 check(subject)
-            except Denied:
+            except (Denied, IntegrityError):
                 raise Denied(name) from None
 
     def _take(

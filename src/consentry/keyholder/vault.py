@@ -26,7 +26,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS statements (
     segment BLOB, version INTEGER, hash BLOB, patient BLOB, body BLOB, signature BLOB,
     PRIMARY KEY (segment, version, hash, signature));
-CREATE TABLE IF NOT EXISTS boxes (grant_id BLOB PRIMARY KEY, patient BLOB, segment BLOB, box BLOB);
+CREATE TABLE IF NOT EXISTS boxes (
+    patient BLOB, grant_id BLOB, segment BLOB, box BLOB, PRIMARY KEY (patient, grant_id));
 CREATE TABLE IF NOT EXISTS envelopes (
     envelope BLOB PRIMARY KEY, patient BLOB, segment BLOB, header BLOB, grant_id BLOB);
 CREATE TABLE IF NOT EXISTS records (
@@ -112,20 +113,18 @@ class Vault:
         values = (*key, signed.body, signed.signature)
         self._data.execute("INSERT OR IGNORE INTO statements VALUES (?, ?, ?, ?, ?, ?)", values)
 
-    def statements(
-        self, *, segment: bytes | None = None, patient: bytes | None = None
-    ) -> list[SignedStatement]:
-        """Statements of a segment or of a patient, oldest version first."""
-        column, value = ("segment", segment) if segment is not None else ("patient", patient)
+    def statements(self, patient: bytes, segment: bytes | None = None) -> list[SignedStatement]:
+        """The statements of a patient, or of one of her segments, oldest version first."""
         found = self._data.execute(
-            f"SELECT body, signature FROM statements WHERE {column} = ? ORDER BY version, rowid",
-            (value,),
+            "SELECT body, signature FROM statements WHERE patient = ? AND (? IS NULL OR segment = ?) "
+            "ORDER BY version, rowid",
+            (patient, segment, segment),
         )
         return [SignedStatement(*row) for row in found]
 
-    def add_box(self, grant_id: bytes, patient: bytes, segment: bytes, box: bytes) -> None:
-        """Holds a key box; a newer one of the same grant replaces it."""
-        values = (grant_id, patient, segment, box)
+    def add_box(self, patient: bytes, grant_id: bytes, segment: bytes, box: bytes) -> None:
+        """Holds a key box; a newer one of the same patient's grant replaces it."""
+        values = (patient, grant_id, segment, box)
         self._data.execute("INSERT OR REPLACE INTO boxes VALUES (?, ?, ?, ?)", values)
 
     def find_box(self, patient: bytes, grant_id: bytes) -> bytes | None:
@@ -165,33 +164,31 @@ class Vault:
         self._data.execute("INSERT INTO envelopes VALUES (?, ?, ?, ?, ?)", values)
         for position, (record_id, one) in enumerate(held):
             key = secrets.token_bytes(32)
-            self._keys.execute("INSERT OR REPLACE INTO record_keys VALUES (?, ?)", (record_id, key))
             sealed = seal_once(key, abi_encode(_HELD, [one.open_part, one.sealed_part, one.share]))
             row = (record_id, envelope, position, sealed)
+            # The record first: one that is held already ends here, before its key is replaced.
             self._data.execute("INSERT INTO records VALUES (?, ?, ?, ?)", row)
+            self._keys.execute("INSERT OR REPLACE INTO record_keys VALUES (?, ?)", (record_id, key))
 
     def find(self, record_id: bytes) -> Held | None:
         """A record, or None where it was never dealt or its key is destroyed."""
-        found = self._records("record_id", record_id)
+        found = self._records("record_id = ?", record_id)
         return found[0] if found else None
 
-    def held(self, *, segment: bytes | None = None, patient: bytes | None = None) -> list[Held]:
-        """All records of a segment or of a patient, in the order they were dealt."""
-        if segment is not None:
-            return self._records("segment", segment)
-        assert patient is not None
-        return self._records("patient", patient)
+    def held(self, patient: bytes, segment: bytes | None = None) -> list[Held]:
+        """All records of a patient, or of one of her segments, in the order they were dealt."""
+        return self._records("patient = ? AND (? IS NULL OR segment = ?)", patient, segment, segment)
 
-    def _records(self, column: str, value: bytes) -> list[Held]:
+    def _records(self, where: str, *values: bytes | None) -> list[Held]:
         found = self._data.execute(
             "SELECT header, record_id, sealed FROM records JOIN envelopes USING (envelope) "
-            f"WHERE {column} = ? ORDER BY records.rowid",
-            (value,),
+            f"WHERE {where} ORDER BY records.rowid",
+            values,
         )
         opened = []
         for header, record_id, sealed in found.fetchall():
-            where = "SELECT key FROM record_keys WHERE record_id = ?"
-            if key := self._keys.execute(where, (record_id,)).fetchone():
+            by_record = "SELECT key FROM record_keys WHERE record_id = ?"
+            if key := self._keys.execute(by_record, (record_id,)).fetchone():
                 parts = abi_decode(_HELD, open_once(key[0], sealed), "a held record")
                 opened.append(Held(Header.decode(header), *parts))
         return opened
