@@ -128,7 +128,7 @@ def test_a_kind_by_hand_is_refused_for_a_bundle(tmp_path: Path) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None)
 def test_every_entry_lands_in_exactly_one_record(seed: int) -> None:
     raw = synthetic_bundle(seed)
     landed = [
@@ -140,6 +140,7 @@ def test_every_entry_lands_in_exactly_one_record(seed: int) -> None:
 spaces = st.text(" \t\r\n", max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(spaces, st.text(max_size=30), st.booleans()), min_size=1, max_size=6))
 def test_no_byte_of_a_resource_changes(made: list[tuple[str, str, bool]]) -> None:
     resources = [
@@ -244,7 +245,7 @@ def test_an_unknown_kind_or_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 @given(raw=st.binary(max_size=200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_bytes_give_records_or_are_refused_by_name(tmp_path: Path, raw: bytes) -> None:
     assert records_from_file(write(tmp_path, "any.bin", raw))
     try:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.errors import NotARecord
@@ -41,6 +41,7 @@ def written(draw: st.DrawFn, value: Any) -> str:
     return write(value)
 
 
+@settings(deadline=None)
 @given(st.data(), st.dictionaries(texts, values, max_size=5))
 def test_members_are_the_bytes_that_came_in(data: st.DataObject, value: dict[str, Any]) -> None:
     text = data.draw(written(value))
@@ -55,6 +56,7 @@ def test_members_are_the_bytes_that_came_in(data: st.DataObject, value: dict[str
         assert json.loads("{" + text[part.outer : part.end] + "}") == {part.key: expected}
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(values, max_size=5))
 def test_elements_are_the_bytes_that_came_in(data: st.DataObject, value: list[Any]) -> None:
     text = data.draw(written(value))
@@ -62,6 +64,7 @@ def test_elements_are_the_bytes_that_came_in(data: st.DataObject, value: list[An
     assert [json.loads(text[part.start : part.end]) for part in parts] == value
 
 
+@settings(deadline=None)
 @given(st.data(), values)
 def test_what_parses_here_is_what_json_is(data: st.DataObject, value: Any) -> None:
     text = data.draw(written(value))

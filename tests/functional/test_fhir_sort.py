@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.fhir import records_from_bytes
@@ -246,6 +246,11 @@ def test_the_most_restrictive_of_all_that_is_referred_to_decides() -> None:
     assert kind_of(pointing, ENCOUNTER, resource("Observation/h", code=HIV)) == "hiv"
 
 
+def test_a_contained_id_is_no_name_for_others() -> None:
+    telling = resource("Claim/1", item=[{"code": OVERDOSE}], contained=[resource("Coverage/own")])
+    assert kind_of(resource("Claim/2", insurance=[{"coverage": to("Coverage/own")}]), telling) == "general"
+
+
 # --- who and where ----------------------------------------------------------------------------------
 
 
@@ -299,6 +304,7 @@ names = st.sampled_from([f"{kind}/{n}" for kind in ("Condition", "Encounter", "P
 codes = st.sampled_from([DIABETES, OVERDOSE, DEPRESSION, HIV])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, st.tuples(codes, st.lists(names, max_size=3)), min_size=1))
 def test_nothing_general_ever_refers_to_something_sensitive(
     graph: dict[str, tuple[Json, list[str]]],

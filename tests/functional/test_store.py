@@ -7,13 +7,16 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
+import textwrap
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.errors import BlobAltered, BlobMissing, CidInvalid, StoreUnreachable
@@ -50,6 +53,7 @@ def test_a_content_id_is_the_one_that_kubo_gives(vector: dict[str, Any]) -> None
     assert cid_of(io.BytesIO(data)) == vector["cid"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_a_content_id_does_not_depend_on_the_steps(data: bytes, step: int) -> None:
     hasher = CidHasher()
@@ -218,12 +222,14 @@ def test_putting_an_altered_blob_again_heals_it(folder: FolderStore, tmp_path: P
 
 
 def test_a_crash_before_the_rename_leaves_no_blob_and_the_next_start_cleans_up(tmp_path: Path) -> None:
-    child = os.fork()
-    if not child:
-        Path.replace = lambda self, target: os._exit(9)  # type: ignore[method-assign]
-        FolderStore(tmp_path / "store").put(io.BytesIO(b"lost"))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    crashing = """
+        import io, os, pathlib, sys
+        from consentry.store import FolderStore
+        pathlib.Path.replace = lambda self, target: os._exit(9)
+        FolderStore(pathlib.Path(sys.argv[1])).put(io.BytesIO(b"lost"))
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(crashing), str(tmp_path / "store")])
+    assert ended.returncode == 9
     assert [p.read_bytes() for p in (tmp_path / "store" / "tmp").iterdir()] == [b"lost"]
     store = FolderStore(tmp_path / "store")
     with pytest.raises(BlobMissing):
