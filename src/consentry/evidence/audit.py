@@ -5,35 +5,29 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from eth_utils.crypto import keccak
 
 from consentry.chain.contracts import Chain, Entry
 from consentry.client.own import OwnGrant
 from consentry.consent.card import Card
-from consentry.errors import BlobAltered, BlobMissing, JournalBroken
-from consentry.evidence.model import Access, Attempt, Consent, Finding, Report
+from consentry.errors import BlobAltered, BlobMissing, CidInvalid
+from consentry.evidence.journals import Dealt, Journal, deals, label_reads, refusals, releases, whole, word
+from consentry.evidence.model import Access, Consent, Finding, Report
 from consentry.evidence.replay import Replay
-from consentry.keyholder.journal import Row, verify_journal
 from consentry.keyholder.messages import Signed
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode
+from consentry.keys.typed import SignatureInvalid, verify
+from consentry.record import kinds
 from consentry.store import Store
+
+__all__ = ["Journal", "Known", "audit"]
 
 Known = Card | OwnGrant | Signed
 """What an asker holds anyway: cards, her own grants, signed answers of keyholders."""
 
 _ENTRY = ["bytes32", "bytes32", "bytes32", "uint32", "bytes32", "bytes32"]
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """One keyholder's journal, as it gave it."""
-
-    card: KeyholderCard
-    rows: Sequence[Row]
 
 
 def audit(
@@ -45,174 +39,187 @@ def audit(
     threshold: int,
     patient: bytes | None = None,
 ) -> Report:
-    """The report on a deployment, or on one ``patient`` of it (journals and blobs are checked whole).
+    """The report on a deployment, or on one ``patient`` (32-byte identity) of it; the log, the journals and
+    the blobs are checked whole either way.
 
-    ``store`` None leaves the blobs unchecked, and the report says so. Raises `Unreachable` only; what is
-    wrong stands in the findings.
+    ``store`` None leaves the blobs unchecked, and the report says so. Nothing that is given is believed:
+    a card, sentence or answer that does not hold against the chain is left out, with a note. Raises
+    `Unreachable` only; what is wrong stands in the findings.
     """
     head, deployment, held = chain.head(), chain.deployment, list(known)
-    report = Report(
-        deployment.chain_id, deployment.genesis, deployment.registry, head.number, head.time, threshold
-    )
-    report.cards = {card.address: card for card in held if isinstance(card, Card)}
-    own = {grant.terms.grant_id: grant for grant in held if isinstance(grant, OwnGrant)}
-    report.cards |= {grant.card.address: grant.card for grant in own.values()}
-    replay = Replay(chain)
-    sound = _journals(report, chain, journals, [one for one in held if isinstance(one, Signed)])
+    where = (deployment.chain_id, deployment.genesis, deployment.registry)
+    report = Report(*where, head.number, head.time, threshold, patient=patient)
+    replay = Replay(chain, head.number)
+    own = _own(report, [one for one in held if isinstance(one, OwnGrant)])
+    _cards(report, chain, replay, [one for one in held if isinstance(one, Card)], own)
+    longest = whole(report, deployment, journals, [one for one in held if isinstance(one, Signed)])
     _chains(report, chain, replay)
-    _accesses(report, replay, sound, threshold, patient)
-    _consents(report, replay, own, patient)
-    _attempts(report, sound)
-    _deals(report, replay, sound, store)
+    _accesses(report, replay, releases(report, replay, longest))
+    _consents(report, replay, own)
+    refusals(report, longest)
+    label_reads(report, longest)
+    _deals(report, replay, longest, store)
     return report
 
 
-def _journals(
-    report: Report, chain: Chain, journals: Sequence[Journal], heard: Sequence[Signed]
-) -> list[Journal]:
-    """Checks each journal; even a broken one is read on, since what it admits still counts."""
-    whole = 0
-    for journal in journals:
-        seen = [(one.row, one.row_hash) for one in heard if one.keyholder == journal.card.index]
+def _own(report: Report, grants: Iterable[OwnGrant]) -> dict[bytes, OwnGrant]:
+    """The asker's grants by id; their terms carry the hash of the sentence that was signed."""
+    own = {}
+    for grant in grants:
+        if grant.reading.hash == grant.terms.reading_hash:
+            own[grant.terms.grant_id] = grant
+        else:
+            named = grant.terms.grant_id.hex()[:8]
+            report.notes.append(f"the sentence known for grant 0x{named} is not the one signed: left out")
+    return own
+
+
+def _cards(
+    report: Report, chain: Chain, replay: Replay, cards: Iterable[Card], own: dict[bytes, OwnGrant]
+) -> None:
+    """Only a card whose hash an authority put on chain, and that it signed, names anybody. The newest
+    wins; a credential that has ended since still names who looked."""
+    age: dict[str, int] = {}
+    for card in {*cards, *(grant.card for grant in own.values())}:
+        issued = replay.cards.get(card.address, [])
         try:
-            verify_journal(chain.deployment, journal.card.address, journal.rows, seen)
-            whole += 1
-        except JournalBroken as error:
-            report.findings.append(Finding(f"journal of {journal.card.name}", str(error)))
-    rows = sum(len(journal.rows) for journal in journals)
-    report.verified.append(
-        f"{whole} of {len(journals)} journals are whole: {rows} rows, hashes and signatures follow, and "
-        f"{len(heard)} signed answers that were kept stand in them"
-    )
-    return list(journals)
+            place = issued.index((card.hash, card.authority))
+            verify(card.message(chain.deployment), card.signature, card.authority, chain.wallet_accepts)
+        except (ValueError, SignatureInvalid):
+            report.notes.append(f"a card for {card.address} is not the one that was issued: it names nobody")
+            continue
+        if place >= age.get(card.address, 0):
+            report.cards[card.address], age[card.address] = card, place
 
 
 def _chains(report: Report, chain: Chain, replay: Replay) -> None:
-    """Each actor's entries hash to the head that the contract holds: none was left out or altered."""
-    by_actor: dict[str, list[Entry]] = defaultdict(list)
+    """Each actor's entries hash to the head that the contract holds: none was left out or altered. Who
+    ever had a credential and has no entry stands at the first head."""
+    by_actor: dict[str, list[Entry]] = {provider: [] for provider in replay.credentials}
     for entry in replay.entries:
-        by_actor[entry.actor].append(entry)
+        by_actor.setdefault(entry.actor, []).append(entry)
+    found: list[Finding] = []
     log = chain.deployed.contracts["AccessLog"].address
     for actor, entries in by_actor.items():
-        first = [chain.deployment.chain_id, log, actor]
-        head = keccak(abi_encode(["uint256", "address", "address"], first))
-        for e in entries:
-            words = [e.record_id, e.grant_id, e.purpose, e.reply_key_hash, e.agent]
-            head = keccak(abi_encode(_ENTRY, [head, *words]))
-            if head != e.access_id:
-                report.findings.append(
-                    Finding(f"entry in block {e.block}", "it does not follow in its chain")
-                )
-                break
-        if head != chain.rpc.call("AccessLog", "headOf", actor):
-            report.findings.append(
-                Finding(
-                    f"access log of {actor}", "its entries do not lead to the head on chain: some are missing"
-                )
-            )
-    report.verified.append(
-        f"{len(replay.entries)} entries by {len(by_actor)} actors follow one another up to the heads on chain"
+        first = keccak(abi_encode(["uint256", "address", "address"], [chain.deployment.chain_id, log, actor]))
+        head, broken = _follow(first, entries)
+        if broken is not None:
+            found.append(Finding(f"entry in block {broken.block}", "it does not follow in its actor's chain"))
+        elif not _is_head(chain, replay, actor, head):
+            text = "its entries do not lead to the head on chain: some are missing"
+            found.append(Finding(f"access log of {actor}", text))
+    actors = len({entry.actor for entry in replay.entries})
+    report.conclude(
+        found,
+        f"{len(replay.entries)} entries by {actors} actors follow one another up to the heads on chain, "
+        f"and {len(by_actor)} providers have no others",
     )
 
 
-def _accesses(
-    report: Report, replay: Replay, journals: Sequence[Journal], threshold: int, patient: bytes | None
-) -> None:
-    entries = {entry.access_id: entry for entry in replay.entries}
-    released: dict[bytes, dict[int, int]] = defaultdict(dict)
-    count = 0
-    for journal in journals:
-        for row in (row for row in journal.rows if row.kind == "release"):
-            access, count = bytes.fromhex(row.body.get("access", "")[2:]), count + 1
-            found = entries.get(access)
-            named = (row.body.get("record"), row.body.get("actor"))
-            if found is None or named != ("0x" + found.record_id.hex(), found.actor):
-                text = f"row {row.index} is a release without an entry on chain"
-                report.findings.append(Finding(f"journal of {journal.card.name}", text))
-            else:
-                released[access][journal.card.index] = row.index
+def _follow(head: bytes, entries: Iterable[Entry]) -> tuple[bytes, Entry | None]:
+    """The head after ``entries``, and the first that does not follow."""
+    for e in entries:
+        words = [e.record_id, e.grant_id, e.purpose, e.reply_key_hash, e.agent]
+        head = keccak(abi_encode(_ENTRY, [head, *words]))
+        if head != e.access_id:
+            return head, e
+    return head, None
+
+
+def _is_head(chain: Chain, replay: Replay, actor: str, head: bytes) -> bool:
+    """Whether ``head`` is the actor's on chain, or leads there by entries newer than the audit."""
+    on_chain = chain.rpc.call("AccessLog", "headOf", actor)
+    if head != on_chain and chain.head().number > replay.head:
+        head, _ = _follow(head, chain.entries(replay.head + 1, actor=actor))
+    return head == bytes(on_chain)
+
+
+def _accesses(report: Report, replay: Replay, released: dict[str, dict[int, int]]) -> None:
+    found: list[Finding] = []
     for entry in replay.entries:
-        terms = replay.terms.get(entry.grant_id)
-        why_not = replay.why_not(entry)
+        terms, why_not = replay.terms.get(entry.grant_id), replay.why_not(entry)
         if why_not:
-            report.findings.append(Finding(f"entry in block {entry.block}", f"not lawful there: {why_not}"))
-        if patient is not None and (terms is None or terms.patient != patient):
+            found.append(Finding(f"entry in block {entry.block}", f"not lawful there: {why_not}"))
+        if report.patient is not None and (terms is None or terms.patient != report.patient):
             continue
-        releases = released.get(entry.access_id, {})
-        verdict = "released" if len(releases) >= threshold else "incomplete" if releases else "no release"
+        given = released.get("0x" + entry.access_id.hex(), {})
+        verdict = "released" if len(given) >= report.threshold else "incomplete" if given else "no release"
         time = replay.time(entry.block)
-        report.accesses.append(Access(entry, time, terms, releases, verdict, not why_not, why_not))
-    report.verified.append(f"{count} journalled releases each name an entry on chain, or are findings here")
-    report.verified.append(
-        "each entry was allowed in its block: consent, purpose, time, credential, replayed from events"
-    )
+        report.accesses.append(Access(entry, time, terms, given, verdict, not why_not, why_not))
+        if verdict != "released":
+            report.notes.append(
+                f"the entry in block {entry.block} has {len(given)} releases, {report.threshold} are needed: "
+                f"{verdict}"
+            )
+    text = "was allowed where it stands: consent, purpose, time and credential, replayed from events"
+    report.conclude(found, f"each of {len(replay.entries)} entries {text}")
 
 
-def _consents(report: Report, replay: Replay, own: dict[bytes, OwnGrant], patient: bytes | None) -> None:
+def _consents(report: Report, replay: Replay, own: dict[bytes, OwnGrant]) -> None:
     for (who, grant_id), history in replay.grants.items():
-        if patient is not None and who != patient:
+        if report.patient not in (None, who):
             continue
-        terms = replay.terms.get(grant_id) or (own[grant_id].terms if grant_id in own else None)
-        sentence = own[grant_id].reading.sentence if grant_id in own else ""
-        statuses = [int(str(value[0])) for value in history.values]
-        times = [replay.time(place[0]) for place in history.places]
-        began = times[0] if statuses[0] == 1 else 0
-        ended, how = 0, ""
-        if statuses[-1] == 2:
-            ended, how = times[-1], "revoked"
-        elif int(str(history.values[-1][1])) != replay.epoch(who, (report.head, 1 << 30)):
-            places = [place for place in replay.epochs[who].places if place > history.places[-1]]
-            ended, how = replay.time(places[0][0]), "all revoked"
-        elif terms is not None and report.at >= terms.expires_at:
-            ended, how = terms.expires_at, "expired"
-        report.consents.append(Consent(who, grant_id, began, ended, how, terms, sentence))
+        known = own.get(grant_id)
+        terms = replay.terms.get(grant_id) or (known.terms if known else None)
+        began = replay.time(history.places[0][0]) if history.values[0][0] == 1 else 0
+        ends = []
+        if history.values[-1][0] == 2:
+            ends.append((history.places[-1], "revoked"))
+        changes = replay.epochs[who].places if who in replay.epochs else []
+        ends += [(place, "all revoked") for place in changes if began and place > history.places[0]][:1]
+        ended, how = min(((replay.time(place[0]), how) for place, how in ends), default=(0, ""))
+        if terms is not None:
+            if began and terms.epoch != history.values[0][1]:
+                ended, how = began, "void"
+            elif terms.expires_at <= (ended if how else report.at):
+                ended, how = terms.expires_at, "expired"
+        sentence = known.reading.sentence if known else ""
+        kind = _kind(known) if known else ""
+        report.consents.append(Consent(who, grant_id, began, ended, how, terms, sentence, kind))
 
 
-def _attempts(report: Report, journals: Sequence[Journal]) -> None:
-    grouped: dict[tuple[int, str, str, str], list[int]] = defaultdict(list)
-    for journal in journals:
-        for row in (row for row in journal.rows if row.kind == "refused"):
-            fields = [row.body.get(name, "") for name in ("verb", "claimed caller", "check")]
-            grouped[row.time, fields[0], fields[1], fields[2]].append(journal.card.index)
-    for key, keyholders in sorted(grouped.items()):
-        report.attempts.append(Attempt(*key, tuple(sorted(set(keyholders)))))
+def _kind(known: OwnGrant) -> str:
+    """The kind that a box names counts only where the signed sentence names it too."""
+    titles = {kind.name: kind.title.lower() for kind in kinds()}
+    title = titles.get(known.kind)
+    return known.kind if title and f"my {title} records" in known.reading.sentence else ""
 
 
 def _deals(report: Report, replay: Replay, journals: Sequence[Journal], store: Store | None) -> None:
     """Every record that was dealt is anchored by its contributor, and its blob is what was dealt."""
-    dealt: dict[tuple[str, str, str, str], None] = {}
-    for journal in journals:
-        for row in (row for row in journal.rows if row.kind == "deal"):
-            number = 0
-            while f"record {number}" in row.body:
-                fields = [row.body.get(f"{name} {number}", "") for name in ("record", "digest", "cid")]
-                dealt[fields[0], fields[1], fields[2], row.body.get("contributor", "")] = None
-                number += 1
-    good = 0
-    for record, digest, cid, contributor in dealt:
-        if (contributor, bytes.fromhex(record[2:])) not in replay.anchors:
-            report.notes.append(f"record {record[:10]} was dealt, never anchored: it cannot be opened")
-        elif store is not None:
-            good += _blob(report, store, record, digest, cid)
+    found: list[Finding] = []
+    dealt, looked = deals(journals), 0
+    twice: dict[tuple[str, str], set[Dealt]] = defaultdict(set)
+    for one, keyholders in dealt.items():
+        named = f"record {one.record[:10]}"
+        record = word(one.record)
+        twice[one.record, one.contributor].add(one)
+        if record is None or (one.contributor, record) not in replay.anchors:
+            report.notes.append(f"{named} was dealt, never anchored: it cannot be opened")
+            continue
+        if len(keyholders) < len(journals):
+            report.notes.append(f"{named} was dealt to {len(keyholders)} of {len(journals)} keyholders")
+        if store is not None:
+            looked += 1
+            found += [Finding(named, text) for text in _blob(store, one)]
+    for (text, _), different in twice.items():
+        if len(different) > 1:
+            found.append(Finding(f"record {text[:10]}", "keyholders say that different blobs were dealt"))
     if store is None:
         report.notes.append("no store was given: the blobs were not looked at")
+        report.findings += found
     else:
-        report.verified.append(
-            f"{good} of {len(dealt)} blobs are in the store and have their anchored digest"
-        )
+        report.conclude(found, f"{looked} blobs are in the store, and each is the one that was dealt")
 
 
-def _blob(report: Report, store: Store, record: str, digest: str, cid: str) -> bool:
+def _blob(store: Store, dealt: Dealt) -> Iterator[str]:
     with tempfile.TemporaryFile() as sink:
         try:
-            store.get(cid, sink)
+            store.get(dealt.cid, sink)
             sink.seek(0)
-            if "0x" + hashlib.file_digest(sink, "sha256").hexdigest() == digest:
-                return True
-            raise BlobAltered
-        except BlobMissing:
-            text = "its blob is missing from the store"
+            if "0x" + hashlib.file_digest(sink, "sha256").hexdigest() != dealt.digest:
+                raise BlobAltered
+        except (BlobMissing, CidInvalid):
+            yield "its blob is missing from the store"
         except BlobAltered:
-            text = "its blob was altered in the store; nobody will open it"
-    report.findings.append(Finding(f"record {record[:10]}", text))
-    return False
+            yield "its blob was altered in the store; nobody will open it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from consentry.chain.contracts import Entry
@@ -11,8 +12,11 @@ from consentry.consent.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One grant: when it began and ended (block times; 0: not), how it ended ("revoked", "all revoked",
-    "expired" or ""), its terms where they were used or are known, its sentence where it is known."""
+    """One grant: when it began and ended (block times; 0: not), how it ended, its terms where they were used
+    or are known, its sentence and kind where the asker knows them.
+
+    ``how`` is "revoked", "all revoked", "expired", "void" (signed before a revocation of all grants and
+    delivered after it, so that it never held) or empty; where several hold, the earliest."""
 
     patient: bytes
     grant_id: bytes
@@ -21,6 +25,7 @@ class Consent:
     how: str
     terms: Terms | None
     sentence: str
+    kind: str = ""
 
     @property
     def in_force(self) -> bool:
@@ -57,6 +62,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelRead:
+    """Labels that keyholders gave to a grantee, without an entry: when, to whom, on which grant, and the
+    keyholders that say so."""
+
+    time: int
+    caller: str
+    grant_id: bytes
+    keyholders: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it must be: who or what, and what is wrong with it."""
 
@@ -69,7 +85,9 @@ class Report:
     """The whole audit at block ``head`` (time ``at``) of one deployment.
 
     ``verified`` says in words what was checked and held, with numbers; ``notes`` what is worth knowing and
-    no fault. ``cards`` are the asker's, by address, and name people on the page."""
+    no fault. ``cards`` are the asker's that hold against the chain, by address, and name people on the page.
+    ``patient`` is the one that the report is about (None: all of them); ``journals`` names the keyholders
+    whose journals were read, by index; ``gas`` is what steps cost, for who wants it on the page."""
 
     chain_id: int
     genesis: bytes
@@ -85,6 +103,16 @@ class Report:
     notes: list[str] = field(default_factory=list)
     cards: dict[str, Card] = field(default_factory=dict)
     gas: list[tuple[str, int]] = field(default_factory=list)
+    patient: bytes | None = None
+    journals: dict[int, str] = field(default_factory=dict)
+    label_reads: list[LabelRead] = field(default_factory=list)
+
+    def conclude(self, found: Iterable[Finding], otherwise: str) -> None:
+        """Adds the findings of one check, or, where there are none, what it verified."""
+        before = len(self.findings)
+        self.findings += found
+        if len(self.findings) == before:
+            self.verified.append(otherwise)
 
     def name(self, address: str) -> str:
         """How the page calls an address: by its card where one is known."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from eth_utils.address import to_checksum_address
+
+from consentry.admin import ORGANISATION
 from consentry.chain.contracts import Chain, Entry
 from consentry.chain.rpc import Event
-from consentry.consent.rule import GrantState, why
+from consentry.consent.rule import GrantState, Reason, why
 from consentry.consent.terms import READ, Terms
 from consentry.keys.binding import identity
 
@@ -16,43 +20,68 @@ Place = tuple[int, int]
 """A place in the chain: block number, log index."""
 
 _ACTIVE, _SUSPENDED, _RETIRED = 1, 2, 3
+_NO_RECORD = bytes(32)
+
+
+def end_of(block: int) -> Place:
+    """The place after everything in a block."""
+    return block, 1 << 62
 
 
 @dataclass(slots=True)
 class History:
-    """A value that changed at places; `at` gives the one that held just before a place."""
+    """A value that changed at places; `at` gives the one that held at a place."""
 
     places: list[Place] = field(default_factory=list)
-    values: list[tuple[object, ...]] = field(default_factory=list)
+    values: list[tuple[int, ...]] = field(default_factory=list)
 
-    def add(self, place: Place, value: tuple[object, ...]) -> None:
+    def add(self, place: Place, *value: int) -> None:
         """Appends a later value."""
         self.places.append(place)
         self.values.append(value)
 
-    def at(self, place: Place) -> tuple[object, ...] | None:
+    def at(self, place: Place) -> tuple[int, ...] | None:
         """The value that held at ``place``, or None before the first."""
         index = bisect_right(self.places, place)
         return self.values[index - 1] if index else None
 
 
-class Replay:
-    """All events of a deployment, and what followed from them at each place."""
+class Credential(NamedTuple):
+    """A credential as it stood: status, validity in block time, roles, and the organisation's address as a
+    number (0: none)."""
 
-    def __init__(self, chain: Chain) -> None:
+    status: int
+    start: int
+    end: int
+    roles: int
+    organisation: int
+
+
+class Replay:
+    """All events of a deployment up to a block, and what followed from them at each place.
+
+    ``grants`` holds (status, epoch at delivery) by patient and grant id, ``epochs`` each patient's epoch,
+    ``credentials`` and ``cards`` (card hash, authority) each provider's, ``anchors`` by contributor and
+    record id, ``terms`` those that were used, ``entries`` the access log.
+    """
+
+    def __init__(self, chain: Chain, head: int | None = None) -> None:
+        """``head`` is the last block that counts, by default the newest."""
         self._chain = chain
+        self.head = chain.head().number if head is None else head
         self._times: dict[int, int] = {}
         self.grants: dict[tuple[bytes, bytes], History] = defaultdict(History)
         self.epochs: dict[bytes, History] = defaultdict(History)
         self.credentials: dict[str, History] = defaultdict(History)
+        self.cards: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
         self.anchors: dict[tuple[str, bytes], bytes] = {}
         self.terms: dict[bytes, Terms] = {}
-        self.entries: list[Entry] = chain.entries()
+        self.entries: list[Entry] = chain.entries(last=self.head)
         self._consents()
         self._credentials()
-        for event in chain.rpc.events("AccessLog", "TermsUsed"):
+        for event in self._events("AccessLog", "TermsUsed"):
             self.terms[event.args["grantId"]] = Terms(*event.args["terms"].values())
-        for event in chain.rpc.events("RecordRegistry", "RecordAnchored"):
+        for event in self._events("RecordRegistry", "RecordAnchored"):
             key = (event.args["contributor"], event.args["recordId"])
             self.anchors[key] = event.args["anchorHash"]
 
@@ -62,8 +91,16 @@ class Replay:
             self._times[block] = self._chain.time_of(block)
         return self._times[block]
 
+    def eve(self, time: int, first: int) -> int:
+        """The last block older than ``time``, from ``first`` on: whoever wrote at ``time`` had seen it."""
+        low, high = first, self.head
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.time(middle) < time else (low, middle - 1)
+        return low
+
     def _events(self, contract: str, *names: str) -> list[Event]:
-        found = [event for name in names for event in self._chain.rpc.events(contract, name)]
+        found = [event for name in names for event in self._chain.rpc.events(contract, name, last=self.head)]
         return sorted(found, key=lambda event: (event.block, event.index))
 
     def _consents(self) -> None:
@@ -71,57 +108,77 @@ class Replay:
         for event in self._events("ConsentRegistry", *names):
             place, patient = (event.block, event.index), event.args["patient"]
             if event.name == "AllConsentsRevoked":
-                self.epochs[patient].add(place, (event.args["epoch"],))
+                self.epochs[patient].add(place, event.args["epoch"])
                 continue
             status = 1 if event.name == "ConsentGranted" else 2
-            value = (status, self.epoch(patient, place))
-            self.grants[patient, event.args["grantId"]].add(place, value)
+            self.grants[patient, event.args["grantId"]].add(place, status, self.epoch(patient, place))
 
     def _credentials(self) -> None:
         names = ("Issued", "Suspended", "Reinstated", "Retired")
         for event in self._events("ProviderRegistry", *(f"Credential{name}" for name in names)):
-            history, place = self.credentials[event.args["provider"]], (event.block, event.index)
-            before = history.at(place)
+            provider, place = event.args["provider"], (event.block, event.index)
+            before = self.credential(provider, place)
             if event.name == "CredentialIssued":
-                validity = (event.args["validFrom"], event.args["validUntil"], event.args["organisation"])
-                status = before[0] if before else _ACTIVE
-                history.add(place, (status, *validity))
+                a = event.args
+                organisation = int(a["organisation"], 16)
+                self.credentials[provider].add(
+                    place, _ACTIVE, a["validFrom"], a["validUntil"], a["roles"], organisation
+                )
+                self.cards[provider].append((a["cardHash"], a["authority"]))
             elif before is not None:
                 statuses = {"Suspended": _SUSPENDED, "Reinstated": _ACTIVE, "Retired": _RETIRED}
-                history.add(place, (statuses[event.name.removeprefix("Credential")], *before[1:]))
+                status = statuses[event.name.removeprefix("Credential")]
+                self.credentials[provider].add(place, *before._replace(status=status))
 
     def epoch(self, patient: bytes, place: Place) -> int:
         """The patient's epoch at a place."""
-        held = self.epochs[patient].at(place)
-        return int(str(held[0])) if held else 0
+        held = self.epochs[patient].at(place) if patient in self.epochs else None
+        return held[0] if held else 0
 
-    def _live(self, provider: str, place: Place) -> bool:
-        held = self.credentials[provider].at(place)
-        if held is None:
+    def credential(self, provider: str, place: Place) -> Credential | None:
+        """A provider's credential as it stood at a place, its dates aside."""
+        held = self.credentials[provider].at(place) if provider in self.credentials else None
+        return Credential(*held) if held else None
+
+    def _live(self, provider: str, place: Place, now: int) -> Credential | None:
+        held = self.credential(provider, place)
+        return held if held and held.status == _ACTIVE and held.start <= now < held.end else None
+
+    def _live_member(self, actor: Credential | None, grantee: bytes, place: Place, now: int) -> bool:
+        """Whether ``actor`` is a member of the live organisation that is ``grantee``."""
+        if actor is None or actor.organisation.to_bytes(32, "big") != grantee:
             return False
-        status, start, end = (int(str(value)) for value in held[:3])
-        return status == _ACTIVE and start <= self.time(place[0]) < end
+        organisation = self._live(to_checksum_address(grantee[12:]), place, now)
+        return organisation is not None and bool(organisation.roles & ORGANISATION)
 
-    def why_not(self, entry: Entry) -> str:
-        """Why the entry was not allowed where it stands, in words; empty when it was."""
-        place = (entry.block, entry.index)
+    def reason(
+        self, terms: Terms, actor: str, purpose: int, flag: int, place: Place, now: int | None = None
+    ) -> Reason:
+        """What ``ConsentRegistry.why`` answered at ``place``; ``now`` is by default the block's time."""
+        now = self.time(place[0]) if now is None else now
+        key = (terms.patient, terms.grant_id)
+        held = self.grants[key].at(place) if key in self.grants else None
+        live = self._live(actor, place, now)
+        return why(
+            terms,
+            purpose,
+            flag,
+            now=now,
+            state=GrantState(*(held or (0, 0))),
+            account_epoch=self.epoch(terms.patient, place),
+            actor_live=live is not None,
+            actor_is_grantee=identity(actor) == terms.grantee,
+            actor_is_live_member=self._live_member(live, terms.grantee, place, now),
+        )
+
+    def why_not(self, entry: Entry, place: Place | None = None) -> str:
+        """Why the entry was not allowed where it stands (or at a later ``place``), in words; empty when it
+        was."""
         terms = self.terms.get(entry.grant_id)
         if terms is None or terms.grant_id != entry.grant_id:
             return "the terms of its grant were never shown"
-        held = self.grants[terms.patient, entry.grant_id].at(place)
-        status, epoch = (int(str(value)) for value in held) if held else (0, 0)
-        credential = self.credentials[entry.actor].at(place)
-        organisation = str(credential[3]) if credential else ""
-        is_member = bool(credential) and identity(organisation) == terms.grantee
-        reason = why(
-            terms,
-            entry.purpose,
-            READ,
-            now=self.time(entry.block),
-            state=GrantState(status, epoch),
-            account_epoch=self.epoch(terms.patient, place),
-            actor_live=self._live(entry.actor, place),
-            actor_is_grantee=identity(entry.actor) == terms.grantee,
-            actor_is_live_member=is_member and self._live(organisation, place),
-        )
+        if terms.record not in (_NO_RECORD, entry.record_id):
+            return "its grant names another record"
+        at = (entry.block, entry.index) if place is None else place
+        reason = self.reason(terms, entry.actor, entry.purpose, READ, at)
         return "" if not reason else reason.text

@@ -1,0 +1,224 @@
+"""Keyholders' journals: whether they are whole, and what they admit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from consentry.chain.contracts import Entry
+from consentry.errors import IntegrityError, JournalBroken
+from consentry.evidence.model import Attempt, Finding, LabelRead, Report
+from consentry.evidence.replay import Replay, end_of
+from consentry.keyholder.checks import MAX_AGE
+from consentry.keyholder.journal import Row, verify_journal
+from consentry.keyholder.messages import Signed
+from consentry.keyholder.roster import KeyholderCard
+from consentry.keys.binding import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One keyholder's journal, as it gave it."""
+
+    card: KeyholderCard
+    rows: Sequence[Row]
+
+
+def whole(
+    report: Report, deployment: Deployment, journals: Sequence[Journal], heard: Sequence[Signed]
+) -> list[Journal]:
+    """Checks each journal against itself, against other copies of it, and against the signed answers that
+    the asker kept. Gives the longest copy of each; a broken one too, since what it admits still counts."""
+    by_address: dict[str, Journal] = {}
+    found: list[Finding] = []
+    for journal in journals:
+        found += _whole(report, deployment, journal, heard)
+        other = by_address.setdefault(journal.card.address, journal)
+        if other is not journal:
+            found += _forked(journal, other)
+            if len(journal.rows) > len(other.rows):
+                by_address[journal.card.address] = journal
+    longest = list(by_address.values())
+    report.journals = {journal.card.index: journal.card.name for journal in longest}
+    _missing(report, heard)
+    rows = sum(len(journal.rows) for journal in longest)
+    report.conclude(
+        found, f"{len(longest)} journals are whole: their {rows} rows follow one another and are signed"
+    )
+    return longest
+
+
+def _whole(
+    report: Report, deployment: Deployment, journal: Journal, heard: Sequence[Signed]
+) -> Iterator[Finding]:
+    where = _where(journal)
+    kept = [one for one in heard if one.keyholder == journal.card.index]
+    answers = [one for one in kept if _is_signed(deployment, journal.card, one)]
+    if len(answers) < len(kept):
+        report.notes.append(
+            f"{len(kept) - len(answers)} answers that were kept are not signed by {journal.card.name}, "
+            "which they name: they were not used"
+        )
+    try:
+        seen = [(one.row, one.row_hash) for one in answers]
+        verify_journal(deployment, journal.card.address, journal.rows, seen)
+    except JournalBroken as error:
+        yield Finding(where, str(error))
+    if any(not _is_readable(row) for row in journal.rows):
+        yield Finding(where, "it has rows that cannot be read")
+    released = {row.body.get("answer") for row in _readable(journal, "release")}
+    for one in answers:
+        if one.verb == "release" and "0x" + one.subject.hex() not in released:
+            yield Finding(where, f"an answer that it gave in block {one.block} does not stand in it")
+
+
+def _is_signed(deployment: Deployment, card: KeyholderCard, answer: Signed) -> bool:
+    try:
+        answer.verify(deployment, card, answer.verb, answer.subject)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _forked(one: Journal, other: Journal) -> Iterator[Finding]:
+    for a, b in zip(one.rows, other.rows, strict=False):
+        if a.hash != b.hash:
+            yield Finding(_where(one), f"it was forked: there are two different rows {a.index}")
+            return
+
+
+def _missing(report: Report, heard: Sequence[Signed]) -> None:
+    lacking = sorted({one.keyholder for one in heard} - set(report.journals))
+    if lacking:
+        names = ", ".join(f"keyholder {index}" for index in lacking)
+        report.notes.append(f"answers of {names} were kept, and no journal of theirs was given")
+    if len(report.journals) < report.threshold:
+        report.notes.append(
+            f"{len(report.journals)} journals were given, and {report.threshold} keyholders are needed "
+            "for a release: more may have been released than is seen here"
+        )
+
+
+def _where(journal: Journal) -> str:
+    return f"journal of {journal.card.name}"
+
+
+def _is_readable(row: Row) -> bool:
+    texts = [row.kind, *row.body, *row.body.values()]
+    return type(row.index) is int and type(row.time) is int and all(isinstance(one, str) for one in texts)
+
+
+def _readable(journal: Journal, kind: str) -> Iterator[Row]:
+    """The rows of one kind; journals are foreign, and may hold anything."""
+    return (row for row in journal.rows if _is_readable(row) and row.kind == kind)
+
+
+def releases(report: Report, replay: Replay, journals: Sequence[Journal]) -> dict[str, dict[int, int]]:
+    """Holds each journalled release against the entry that it names, and against what held when it was
+    written. Gives the row number by keyholder, by access id (``0x`` and 64 hex digits)."""
+    entries = {"0x" + entry.access_id.hex(): entry for entry in replay.entries}
+    released: dict[str, dict[int, int]] = defaultdict(dict)
+    found: list[Finding] = []
+    count = 0
+    for journal in journals:
+        stops = _stops(journal)
+        for row in _readable(journal, "release"):
+            count += 1
+            entry = entries.get(row.body.get("access", ""))
+            names = (row.body.get("record"), row.body.get("actor"), row.body.get("grant"))
+            if entry is None or names != (_hex(entry.record_id), entry.actor, _hex(entry.grant_id)):
+                text = f"row {row.index} is a release without an entry on chain"
+                found.append(Finding(_where(journal), text))
+                continue
+            released[_hex(entry.access_id)][journal.card.index] = row.index
+            terms = replay.terms.get(entry.grant_id)
+            stopped = terms is not None and stops.get((terms.patient, terms.grant_id), row.index) < row.index
+            wrong = "came after the patient's stop" if stopped else ""
+            if wrong := wrong or _untimely(replay, entry, row.time) or _ended(replay, entry, row.time):
+                found.append(Finding(_where(journal), f"the release in row {row.index} {wrong}"))
+    report.conclude(found, f"each of {count} journalled releases names its entry and came while it counted")
+    return released
+
+
+def _stops(journal: Journal) -> dict[tuple[bytes | None, bytes | None], int]:
+    """The first row in which the keyholder took a stop, by patient and grant."""
+    found: dict[tuple[bytes | None, bytes | None], int] = {}
+    for row in _readable(journal, "stop"):
+        key = word(row.body.get("patient", "")), word(row.body.get("grant", ""))
+        found.setdefault(key, row.index)
+    return found
+
+
+def _untimely(replay: Replay, entry: Entry, time: int) -> str:
+    start = replay.time(entry.block)
+    if time < start:
+        return "is older than its entry"
+    late = replay.time(replay.eve(time, entry.block)) - start > MAX_AGE
+    return f"came later than {MAX_AGE // 60} minutes after its entry" if late else ""
+
+
+def _ended(replay: Replay, entry: Entry, time: int) -> str:
+    """A keyholder looks at its head, which may be a block older than the one it writes its row at."""
+    why_not = replay.why_not(entry, end_of(replay.eve(time, entry.block)))
+    return f"came when it was not allowed any more: {why_not}" if why_not else ""
+
+
+def refusals(report: Report, journals: Sequence[Journal]) -> None:
+    """The calls that were refused: one attempt for those alike in one block, whoever refused them."""
+    alike: dict[tuple[int, str, str, str], set[int]] = defaultdict(set)
+    for journal in journals:
+        for row in _readable(journal, "refused"):
+            fields = [row.body.get(name, "") for name in ("verb", "claimed caller", "check")]
+            alike[row.time, fields[0], fields[1], fields[2]].add(journal.card.index)
+    report.attempts += [Attempt(*key, tuple(sorted(indexes))) for key, indexes in sorted(alike.items())]
+
+
+def label_reads(report: Report, journals: Sequence[Journal]) -> None:
+    """The labels that were given, without an entry."""
+    alike: dict[tuple[int, str, str], set[int]] = defaultdict(set)
+    for journal in journals:
+        for row in _readable(journal, "labels"):
+            caller, patient, grant = (row.body.get(name, "") for name in ("caller", "patient", "grant"))
+            if report.patient in (None, word(patient)) and word(grant) is not None:
+                alike[row.time, caller, grant].add(journal.card.index)
+    for (time, caller, grant), indexes in sorted(alike.items()):
+        one = LabelRead(time, caller, bytes.fromhex(grant[2:]), tuple(sorted(indexes)))
+        report.label_reads.append(one)
+
+
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """One record as a deal's row names it: ``0x`` digits of record id and digest, content id, address."""
+
+    record: str
+    digest: str
+    cid: str
+    contributor: str
+
+
+def deals(journals: Sequence[Journal]) -> dict[Dealt, set[int]]:
+    """What was dealt, and which keyholders say so."""
+    found: dict[Dealt, set[int]] = defaultdict(set)
+    for journal in journals:
+        for row in _readable(journal, "deal"):
+            number = 0
+            while f"record {number}" in row.body:
+                fields = [row.body.get(f"{name} {number}", "") for name in ("record", "digest", "cid")]
+                dealt = Dealt(fields[0], fields[1], fields[2], row.body.get("contributor", ""))
+                found[dealt].add(journal.card.index)
+                number += 1
+    return found
+
+
+def word(text: str) -> bytes | None:
+    """The 32 bytes that a row's text is, or None."""
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        return None
+    return found if len(found) == 32 else None
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
