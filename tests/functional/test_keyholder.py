@@ -590,3 +590,29 @@ def test_a_member_is_served_what_its_organisation_was_granted(
     proposal = world.grant("hospital", "general", flags=READ | MEMBERS)[0]
     assert keyholder.fetch_box(box_call(world, "clinician", proposal)).box
     assert keyholder.labels(call(world, "clinician", "labels", proposal.terms.encode()))
+
+
+def test_of_two_envelopes_for_one_record_that_arrive_together_the_second_changes_nothing(
+    keyholder: KeyholderService, envelope: Callable[..., Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    salt = secrets.token_bytes(32)
+    first, second = envelope(salt=salt), envelope(salt=salt)
+    asked = []
+    real = keyholder._vault.envelope_of
+
+    def while_the_other_is_under_way(record: bytes) -> bytes | None:
+        asked.append(record)
+        if len(asked) == 1:
+            keyholder.deal(first.encode())
+            return None
+        return real(record)
+
+    monkeypatch.setattr(keyholder._vault, "envelope_of", while_the_other_is_under_way)
+    with pytest.raises(KeyholderRefused):
+        keyholder.deal(second.encode())
+    monkeypatch.undo()
+    record = first.leaves[0].record_id
+    assert real(record) == first.envelope
+    held = keyholder._vault.find(record)
+    assert held is not None
+    assert held.sealed_part == first.sealed_parts[0]

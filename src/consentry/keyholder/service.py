@@ -118,11 +118,8 @@ class KeyholderService:
             )
             self._check(DEAL, deal)
             records = self._opened(found, header)
-            envelopes = {self._vault.envelope_of(record) for record, _ in records}
-            if envelopes == {found.envelope}:  # dealt before: the same acknowledgement, nothing new
-                return self._sign("deal", found.envelope)
-            if envelopes != {None}:
-                raise Denied("held already")
+            if {self._vault.envelope_of(record) for record, _ in records} == {found.envelope}:
+                return self._sign("deal", found.envelope)  # dealt before: nothing new
             return self._store(found, header, records)
 
     def _opened(self, part: Part, header: Header) -> list[tuple[bytes, Held]]:
@@ -146,12 +143,14 @@ class KeyholderService:
             body[f"record {number}"] = leaf.record_id
             body[f"digest {number}"] = leaf.digest
             body[f"cid {number}"] = leaf.cid
-        return self._take(
-            "deal",
-            part.envelope,
-            body,
-            lambda: self._vault.add_envelope(part.envelope, header, grant_id, held),
-        )
+
+        def change() -> None:
+            records = {record for record, _ in held}
+            if len(records) < len(held) or any(map(self._vault.envelope_of, records)):
+                raise Denied("held already")
+            self._vault.add_envelope(part.envelope, header, grant_id, held)
+
+        return self._take("deal", part.envelope, body, change)
 
     def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:
         """See `Keyholder.stop`."""
