@@ -141,10 +141,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class BoxAnswer:
-    """A grant's key box and the statements of its segment."""
+    """A grant's key box, the statements of its segment, and the keyholder's word that the patient's
+    controller had signed the box when it was delivered."""
 
     box: bytes
     statements: tuple[SignedStatement, ...]
+    signed: Signed
 
 
 @dataclass(frozen=True, slots=True)

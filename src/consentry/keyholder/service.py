@@ -186,7 +186,8 @@ class KeyholderService:
                 if not self._chain.may(call.caller, box.grantee, members=True):
                     raise Denied("credential at head")
             self._note("box given", {"caller": call.caller, "patient": patient, "grant": grant_id})
-            return BoxAnswer(found, tuple(self._vault.statements(patient, box.segment)))
+            statements = self._vault.statements(patient, box.segment)
+            return BoxAnswer(found, tuple(statements), self._sign("box", box.hash))
 
     def labels(self, call: Call) -> tuple[Listed, ...]:
         """See `Keyholder.labels`."""
