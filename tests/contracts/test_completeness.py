@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +27,12 @@ def test_every_function_error_and_event_says_what_it_is_for(contract: str) -> No
         if entry["type"] in said:
             documented = shipped["userdoc"][said[entry["type"]]]
             assert any(each.startswith(entry["name"] + "(") for each in documented), entry["name"]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_what_these_tests_run_is_what_the_package_ships(contract: str, project: Any) -> None:
+    """Ape compiles a contract again when its own file has changed, not when a file that it imports has:
+    ``ape compile --force`` does."""
+    tested = getattr(project, contract).contract_type.deployment_bytecode.bytecode
+    shipped = CONTRACTS[contract]["deploymentBytecode"]["bytecode"]
+    assert str(tested) == shipped

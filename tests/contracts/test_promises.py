@@ -4,8 +4,9 @@
 2. Nothing stops a revocation.
 5. Only the actor itself writes an entry in its own name.
 
-Everybody tries everything, in an order that hypothesis draws; beside the contracts runs a model of a few lines,
-and after each step both have to say the same of the grants last drafted, and after a request of every head.
+Everybody tries everything, in an order that hypothesis draws; beside the contracts runs a model of a few
+lines, and after each step both have to say the same of the grants last drafted, and after a request of every
+head.
 """
 
 from __future__ import annotations
@@ -241,7 +242,7 @@ def test_everybody_together_cannot_stop_a_revocation(
     terms: Terms,
     grants: dict[str, Any],
 ) -> None:
-    """The grantee, both authorities and a relayer with the patient's own signature try; the patient revokes."""
+    """Grantee, authorities and a relayer who holds the patient's own signature try; the patient revokes."""
     signature = patient.sign_message(grant_message(grants, terms)).encode_rsv()
     by_sig = (terms.patient, raw(patient), terms.id, signature)
     consents.grantBySig(*by_sig, sender=relayer)
