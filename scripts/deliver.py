@@ -1,9 +1,10 @@
-"""Deliver a signed grant (grant.json) of somebody else's: its key box to the keyholders, then the chain.
+"""Deliver a grant that somebody else signed.
 
 \b
   ape run deliver grant.json --account anybody
 
-Whoever delivers pays the gas, and learns neither the terms nor a key. A grant that is in force already
+Gives the key box to the keyholders, then puts the grant in force on chain. Whoever delivers pays the gas,
+and learns neither the terms nor a key. A grant that is in force already
 counts as delivered.
 """
 

@@ -1,11 +1,12 @@
-"""Deploy the four contracts, and make five keyholders on this machine where there are none.
+"""Deploy the contracts, and five keyholders on this machine.
 
 \b
   ape run deploy --network http://127.0.0.1:8545 --account TEST::0
   ape run deploy --network ethereum:sepolia:node --account hospital-it --authority 0x... --depth 3
 
-Compiles with Ape, deploys in order, and writes deployments.json and keyholders.json under CONSENTRY_HOME.
-Authorities issue, suspend and retire credentials; they are fixed for ever, and can neither grant nor read.
+Compiles with Ape, deploys the four contracts in order, makes the keyholders where there are none, and
+writes deployments.json and keyholders.json under CONSENTRY_HOME. Authorities issue, suspend and retire
+credentials; they are fixed for ever, and can neither grant nor read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deposit a FHIR Bundle, or any other file, into a patient's records.
+"""Deposit a FHIR Bundle, or any file, for a patient.
 
 \b
   ape run deposit bundle.json --patient 0x... --account hospital

@@ -1,4 +1,4 @@
-"""Enrol: a patient, a provider, or a member of an organisation that may open for it.
+"""Enrol a patient, a provider, or a member.
 
 \b
   ape run enrol --account alice

@@ -1,4 +1,4 @@
-"""Grant: let a provider read, or deposit, some of your records until a day that you name.
+"""Grant a provider access until a day that you name.
 
 \b
   ape run grant --account alice --to cards/0x...json --kind general --days 90

@@ -1,13 +1,20 @@
-"""Onboard the providers of a CSV file: a credential on chain and a signed card for each.
+"""Onboard the providers of a CSV file.
 
 \b
   ape run onboard providers.csv --account authority
 
-The first row is file,name,number,roles,organisation,valid_until. file is the provider.json from `enrol`;
-number an NPI with its check digit, or REGISTER:NUMBER; roles are words: treating research public-health
-reviewer organisation; organisation is the number of an organisation row, or an address; valid_until is
-YYYY-MM-DD. The whole file is checked first, and every wrong row is named. Cards go to cards/ in
-CONSENTRY_HOME; give each provider its own. Run again, it does what is left.
+Each gets a credential on chain and a signed card. The first row of the file names its columns:
+
+\b
+  file          the provider.json that the provider made with enrol, beside the CSV file
+  name          how sentences name the provider
+  number        NPI with its check digit, or another register's as REGISTER:NUMBER
+  roles         words: treating research public-health reviewer organisation
+  organisation  whose member: the number of an organisation row, or an address, or empty
+  valid_until   the credential's last day, as YYYY-MM-DD
+
+The whole file is checked first, and every wrong row is named. Cards go to cards/ in CONSENTRY_HOME; give
+each provider its own. Run again, it does what is left.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""List what you may see of a patient's records, or open one.
+"""List or open a patient's records.
 
 \b
   ape run open --account bob --patient 0x...

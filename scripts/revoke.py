@@ -1,11 +1,11 @@
-"""Revoke: end a grant, or all of them, at the keyholders at once and on chain for ever.
+"""Revoke a grant, or all of them.
 
 \b
-  ape run revoke --account alice                    lists what you have granted
+  ape run revoke --account alice                      (lists what you have granted)
   ape run revoke --account alice --grant 0x1f0c44d2
   ape run revoke --account alice --all
 
-Nobody can stop a revocation. It cannot make a reader forget what was read before.
+The keyholders stop at once, and on chain the grant is over for ever. Nobody can stop a revocation. It cannot make a reader forget what was read before.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from consentry.cli.terminal import brief
-from consentry.errors import NotFound, UsageError
+from consentry.errors import ConsentryError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from consentry.chain import Chain
@@ -88,14 +88,14 @@ def end(until: int | None, days: int | None, chain: Chain) -> int:
     return (chain.head().time // DAY + 1 + days) * DAY
 
 
-def pick(digits: str, known: Iterable[bytes], what: str) -> bytes:
+def pick(digits: str, known: Iterable[bytes], what: str, none: type[ConsentryError] = NotFound) -> bytes:
     """The one id of ``known`` that begins with ``digits``, or the full id even where it is unknown.
-    Raises `NotFound` for none, `UsageError` for several."""
+    Raises ``none`` for no such id, `UsageError` for several."""
     if len(digits) == 64:
         return bytes.fromhex(digits)
     found = [one for one in dict.fromkeys(known) if one.hex().startswith(digits)]
     if not found:
-        raise NotFound(f"there is no {what} 0x{digits}... here; give its id in full, or list what there is")
+        raise none(f"you see no {what} 0x{digits}...; list what there is, or give its id in full")
     if len(found) > 1:
         shown = ", ".join(map(brief, found))
         raise UsageError(f"0x{digits}... may be any {what} of {shown}; give more digits")

@@ -122,4 +122,4 @@ def cost(chain: Chain, sent: list[bytes]) -> str:
     """The number of transactions ``sent`` and the gas that they used, in words."""
     gas = sum(chain.rpc.wait(one).gas for one in sent)
     count = len(sent)
-    return f"{count} transaction{'s' * (count != 1)}, {gas:,} gas" if count else "no transaction, no gas"
+    return f"{count} transaction{'s' * (count != 1)}, {gas:,} gas" if count else "No transaction, no gas"

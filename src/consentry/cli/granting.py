@@ -78,7 +78,7 @@ def list_grants(desk: Desk) -> None:
     if not rows:
         click.echo("You have granted nothing yet.", err=True)
         return
-    table("", ["grant", "status", "since", "what you said"], rows)
+    table("", ["=grant", "=status", "=since", "what you said"], rows)
 
 
 def send(desk: Desk, offered: Offered, proposals: Sequence[Proposal]) -> None:

@@ -9,7 +9,7 @@ import click
 from consentry.admin import ORGANISATION, Admin, Applicant
 from consentry.cli.arguments import DAY, day_of
 from consentry.cli.desk import Desk
-from consentry.cli.providers import ROLES, read_providers, standing
+from consentry.cli.providers import read_providers, standing
 from consentry.cli.terminal import table
 from consentry.consent.card import Card, Offer
 from consentry.keys.keyring import write_private
@@ -37,10 +37,9 @@ def _show(desk: Desk, applicants: list[Applicant], new: set[str]) -> None:
     rows = []
     for one in applicants:
         card: Card = desk.home.card(one.offer.address)
-        words = " ".join(word for word, bit in ROLES.items() if one.roles & bit)
-        state = "issued" if card.address in new else "stood already"
-        rows.append([card.name, card.number, words, card.address, day_of(one.valid_until - DAY), state])
-    table("", ["name", "number", "roles", "account", "until", ""], rows)
+        state = "new" if card.address in new else "there"
+        rows.append([card.name, card.number, card.address, day_of(one.valid_until - DAY), state])
+    table("", ["name", "=number", "=account", "=until", ""], rows)
     organisations = sum(bool(one.roles & ORGANISATION) for one in applicants)
     click.echo(
         f"{len(applicants)} providers, {organisations} of them organisations. Cards: "

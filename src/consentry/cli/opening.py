@@ -14,7 +14,7 @@ import click
 
 from consentry.cli.arguments import ADDRESS, IDENTIFIER, pick
 from consentry.cli.terminal import brief, replacing, table
-from consentry.errors import NoGrant, NotFound, UsageError
+from consentry.errors import ConsentryError, NoGrant, NotFound, UsageError
 
 if TYPE_CHECKING:
     from consentry.cli.desk import Desk
@@ -68,7 +68,8 @@ def list_or_open(desk: Desk, asked: Asked) -> None:
     if asked.output is None:
         _show(desk, labels)
         return
-    record = _chosen(asked, labels)
+    mine = patient == desk.me.identity
+    record = _chosen(asked, labels, NotFound if mine else NoGrant)
     with _sink(asked) as sink, desk.working("opening"):
         opened = desk.client.open(patient, record, purpose=asked.purpose)
         with opened.file as source:
@@ -101,17 +102,18 @@ def _show(desk: Desk, labels: dict[bytes, Label]) -> None:
     for record, label in newest_first:
         who = names.get(label.contributor, label.contributor)
         rows.append([brief(record), label.kind, label.date or "-", label.media_type, who])
-    table("", ["record", "kind", "date", "type", "contributor"], rows)
+    table("", ["=record", "=kind", "=date", "type", "contributor"], rows)
     click.echo("Open one with --record ID -o FILE.", err=True)
 
 
-def _chosen(asked: Asked, labels: dict[bytes, Label]) -> bytes:
+def _chosen(asked: Asked, labels: dict[bytes, Label], none: type[ConsentryError]) -> bytes:
+    """The one record that is meant. Raises ``none`` where there is none, `UsageError` for several."""
     if asked.record:
-        return pick(asked.record, labels, "record")
+        return pick(asked.record, labels, "record", none)
     found = [record for record, label in labels.items() if label.kind == asked.kind]
     if not found:
         kinds = ", ".join(sorted({label.kind for label in labels.values()})) or "none"
-        raise NotFound(f"you see no record of kind {asked.kind!r}; kinds that you see: {kinds}")
+        raise none(f"you see no record of kind {asked.kind!r}; the kinds that you see: {kinds}")
     if len(found) > 1:
         shown = ", ".join(map(brief, found))
         raise UsageError(
@@ -142,7 +144,7 @@ def _say(desk: Desk, opened: Opened, asked: Asked) -> None:
         click.echo("Alone: without an entry, without a keyholder's share.", err=True)
         return
     who = ", ".join(map(str, opened.keyholders))
-    click.echo(f"Entry 0x{opened.access_id.hex()}", err=True)
-    click.echo(f"in the access log; keyholders {who} released their shares. {desk.cost()}.", err=True)
+    click.echo(f"Access id 0x{opened.access_id.hex()}.", err=True)
+    click.echo(f"Keyholders {who} released their shares. {desk.cost()}.", err=True)
     for cheat in opened.cheats:
         click.secho(f"An answer did not hold and was not used: {cheat}", fg="red", err=True)

@@ -12,17 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from consentry.errors import ConsentryError, UsageError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 PASSPHRASE = "CONSENTRY_PASSPHRASE"  # noqa: S105 - the variable's name
 _SHORTEST = 8
+_NARROW = 18  # of a column that may be folded
 
 
 @contextmanager
@@ -86,27 +83,27 @@ def progress(start: str) -> Iterator[Callable[[str], None]]:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, out: bool = True) -> None:
-    """Prints a table; a column whose heading begins with ``>`` is aligned to the right. ``out`` says
-    stdout, the place of results."""
+    """Prints a table. A heading that begins with ``=`` or ``>`` is of a column that is never folded, the
+    latter aligned to the right. ``out`` says stdout, the place of results."""
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        right = column.startswith(">")
-        name = column.removeprefix(">")
-        shown.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    needed = 0
+    for place, column in enumerate(columns):
+        right, whole = column.startswith(">"), column.startswith((">", "="))
+        width = max(len(cells[place]) for cells in [columns, *rows])
+        needed += 2 + (width if whole else min(width, _NARROW))
+        name = column[1:] if whole else column
+        shown.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         shown.add_row(*(Text(visible(cell)) for cell in row))
+    console = Console(stderr=not out, highlight=False)
+    console.width = max(console.width, needed)  # a terminal may fold a line; an id that is cut is no id
     if title:
-        _console(out).print(title, soft_wrap=True)
-    _console(out).print(shown)
-
-
-def _console(out: bool) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=not out, highlight=False)
+        console.print(Text(title))
+    console.print(shown)
 
 
 def visible(text: str) -> str:

@@ -31,6 +31,9 @@ class Command(ConnectedProviderCommand):
     """A command on a connected network. Named errors become messages and exit codes; Ape's own chatter
     stays away unless ``--verbosity`` asks for it."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"context_settings": {"max_content_width": 100}, **kwargs})
+
     def invoke(self, ctx: click.Context) -> Any:
         """See `click.Command`."""
         with exit_codes(), _quiet(), ExitStack() as stack:
@@ -38,7 +41,9 @@ class Command(ConnectedProviderCommand):
             try:
                 return super().invoke(ctx)
             except ProviderError as error:
-                raise Unreachable(f"{error}; check --network, and that the node runs") from None
+                raise Unreachable(
+                    f"{str(error).rstrip('.')}; check --network, and that the node runs"
+                ) from None
 
 
 @contextmanager
@@ -61,11 +66,12 @@ class _Account(AccountAliasPromptChoice):
         return super().convert(value, param, ctx)
 
 
-def account_option(help: str = "Who signs.") -> Callable[[Function], Function]:
-    """``--account``. Without it Ape asks where it can; where nobody can be asked, it is a `UsageError`."""
+def account_option(help: str = "Who signs.", *, required: bool = True) -> Callable[[Function], Function]:
+    """``--account``. Where it is ``required`` and missing, Ape asks who; where nobody can be asked, the
+    command ends with exit code 2 and names the option."""
 
     def chosen(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        if value is None and not ctx.resilient_parsing:
+        if value is None and required and not ctx.resilient_parsing:
             if not asked():
                 raise click.UsageError("say who signs: --account ALIAS", ctx)
             value = param.type.select_account()  # type: ignore[attr-defined]

@@ -1,0 +1,81 @@
+"""Auditing: who looked, whether it was allowed, and whether anybody's books are wrong."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import click
+from web3 import Web3
+
+from consentry.chain import Chain
+from consentry.cli.desk import Desk
+from consentry.cli.home import Home
+from consentry.cli.terminal import brief, progress, table, visible
+from consentry.errors import FindingsError, JournalBroken
+from consentry.evidence import Access, Finding, Journal, Known, Report, audit, write_report
+from consentry.keys.binding import identity
+from consentry.record import purpose_codes
+
+
+def run(home: Home, web3: Web3, desk: Desk | None, *, patient: str | None, page: Path | None) -> None:
+    """Audits, prints the report and writes the ``page``. ``desk`` is that of a patient who adds what she
+    holds. Raises `FindingsError` where something was found."""
+    chain = desk.chain if desk else home.chain(web3)
+    about = identity(patient) if patient else desk.me.identity if desk else None
+    journals, unread = _journals(home, chain)
+    with progress("auditing"):
+        report = audit(
+            chain,
+            home.store,
+            journals,
+            _known(home, desk),
+            threshold=home.roster(chain).threshold,
+            patient=about,
+        )
+    report.findings += unread
+    _show(report)
+    if page is not None:
+        write_report(report, page)
+        click.echo(f"Wrote {page}.", err=True)
+    if report.findings:
+        raise FindingsError(f"{len(report.findings)} finding{'s' * (len(report.findings) != 1)}, see above")
+    click.echo("Nothing was found wrong.", err=True)
+
+
+def _journals(home: Home, chain: Chain) -> tuple[list[Journal], list[Finding]]:
+    """The journals of the keyholders here; one that cannot be read is a finding."""
+    journals, unread = [], []
+    for service in home.services(chain):
+        try:
+            journals.append(Journal(service.card, service.journal()))
+        except (JournalBroken, ValueError) as error:
+            unread.append(Finding(service.card.name, f"its journal cannot be read: {error}"))
+    return journals, unread
+
+
+def _known(home: Home, desk: Desk | None) -> list[Known]:
+    known: list[Known] = list(home.cards())
+    if desk is not None:
+        known += desk.client.my_grants().values()
+        known += desk.me.copy.heard()
+    return known
+
+
+def _show(report: Report) -> None:
+    rows = [_access(report, one) for one in report.accesses]
+    table("", ["=when (UTC)", "=record", "who", "=for", "", "keyholders"], rows or [["none"] + [""] * 5])
+    for text in report.verified:
+        click.echo(f"  holds   {visible(text)}")
+    for text in report.notes:
+        click.echo(f"  note    {visible(text)}")
+    for finding in report.findings:
+        click.secho(f"  FOUND   {visible(finding.where)}: {visible(finding.what)}", fg="red")
+
+
+def _access(report: Report, access: Access) -> list[str]:
+    at = datetime.datetime.fromtimestamp(access.time, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    verdict = access.verdict if access.lawful else f"{access.verdict}, {access.why_not}"
+    entry, purpose = access.entry, " ".join(purpose_codes(access.entry.purpose))
+    keyholders = ", ".join(map(str, access.releases)) or "none"
+    return [at, brief(entry.record_id), report.name(entry.actor), purpose, verdict, keyholders]
