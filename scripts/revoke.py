@@ -5,7 +5,8 @@
   ape run revoke --account alice --grant 0x1f0c44d2
   ape run revoke --account alice --all
 
-The keyholders stop at once, and on chain the grant is over for ever. Nobody can stop a revocation. It cannot make a reader forget what was read before.
+The keyholders stop at once, and on chain the grant is over for ever. Nobody can stop a revocation. It
+cannot make a reader forget what was read before.
 """
 
 from __future__ import annotations
