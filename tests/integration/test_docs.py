@@ -19,8 +19,6 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").g
 _BLOCK = re.compile(
     r"(?P<marker><!-- not run[^\n]*-->\n)?^```(?:sh|bash|console)\n(?P<body>.*?)^```$", re.M | re.S
 )
-    r"(?P<marker><!-- not run[^\n]*-->\n)?^```(?:sh|bash|console)\n(?P<body>.*?)^```$", re.M | re.S
-)
 _GAS = {
     "put a grant in force": ("grant", 1),
     "the same, delivered by somebody else": ("grantBySig", 1),

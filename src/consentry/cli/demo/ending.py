@@ -41,9 +41,9 @@ def audited(stage: Stage, accesses: int) -> Report:
         stage.tell.done(line)
     for access in report.accesses:
         who = report.name(access.entry.actor)
-        stage.tell.done(
-            f"access by {who}: {access.verdict} by keyholders {', '.join(map(str, access.releases))}"
-        )
+        shares = ", ".join(map(str, access.releases))
+        by = f" by keyholders {shares}" if shares else ": no keyholder answered it"
+        stage.tell.done(f"entry by {who}: {access.verdict}{by}")
     stage.tell.done(f"{len(report.attempts)} refused calls stand in the keyholders' journals")
     report.gas = gas(stage)
     return report

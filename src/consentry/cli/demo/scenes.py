@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+from eth_utils.crypto import keccak
 
 from consentry.admin import ORGANISATION, Applicant
 from consentry.chain.contracts import Entry
@@ -111,43 +114,56 @@ def _what(opened: Opened) -> str:
         return f"{len(body):,} bytes"
 
 
-def other_kind_refused(stage: Stage, hidden: Deposited, listing: Listing, opened: Opened) -> None:
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An entry that the clinician wrote and has not been answered, with its reply key."""
+
+    entry: Entry
+    reply_key: bytes
+
+
+def other_kind_refused(stage: Stage, hidden: Deposited, listing: Listing) -> Unanswered:
     """The clinician tries for a kind that was not granted: at the desk, on chain, and with a real entry."""
-    who, clinician = "clinician, at the desk", stage.people["clinician"]
-    with stage.tell.expect(NoGrant, who):
+    clinician, terms = stage.people["clinician"], listing.grant.granted.terms
+    with stage.tell.expect(NoGrant, "clinician, at the desk"):
         stage.desk("clinician").open(stage.patient, hidden.record_id)
-    terms = listing.grant.granted.terms
     forged = replace(terms, segment=secrets.token_bytes(32), reading_hash=bytes(32))
     with stage.tell.expect(ContractRefused, "clinician, with self-made terms", "NotAllowed"):
         _request(stage, "clinician", forged, listing.record_salt)
-    entry = stage.chain.entries(actor=clinician.address)[-1]
-    with stage.tell.expect(KeyholderRefused, "clinician, with an entry for the general record"):
-        _ask(stage, "clinician", hidden.record_id, terms, entry)
-    if opened.record_id == hidden.record_id:
-        raise StoryBroken("the two records are one")
+    reply_key = public_key(new_seed())
+    _request(stage, "clinician", terms, listing.record_salt, keccak(reply_key))
+    stage.tell.done("the clinician writes a true entry, for the general record")
+    unanswered = Unanswered(stage.chain.entries(actor=clinician.address)[-1], reply_key)
+    with stage.tell.expect(KeyholderRefused, f"clinician, asking for {hidden.kind} with it"):
+        _ask(stage, "clinician", hidden.record_id, terms, unanswered)
+    return unanswered
 
 
-def _request(stage: Stage, name: str, terms: Terms, salt: bytes) -> None:
-    args = (terms.as_tuple(), [salt], TREAT, secrets.token_bytes(32), bytes(32))
+def _request(stage: Stage, name: str, terms: Terms, salt: bytes, reply: bytes = bytes(32)) -> None:
+    """Writes an entry straight, past the desk."""
+    args = (terms.as_tuple(), [salt], TREAT, reply, bytes(32))
     stage.chain.send(stage.people[name].signer, "AccessLog", "request", *args)
 
 
-def _ask(stage: Stage, name: str, record: bytes, terms: Terms, entry: Entry) -> None:
-    """Asks a keyholder straight, past the desk."""
-    keyholder = stage.keyholders[0]
-    body = ReleaseAsked(record, terms, entry, public_key(new_seed())).encode()
+def _ask(stage: Stage, name: str, record: bytes, terms: Terms, entry: Unanswered) -> None:
+    """Asks every keyholder straight, past the desk; the last refusal is the one that is told."""
+    body = ReleaseAsked(record, terms, entry.entry, entry.reply_key).encode()
     signer, deployment = stage.people[name].signer, stage.chain.deployment
-    keyholder.release(Call.signed(deployment, signer, keyholder.card, "release", body))
+    for keyholder in stage.keyholders[:-1]:
+        with contextlib.suppress(KeyholderRefused):
+            keyholder.release(Call.signed(deployment, signer, keyholder.card, "release", body))
+            raise StoryBroken(f"{name}: keyholder {keyholder.card.index} released what it must not")
+    last = stage.keyholders[-1]
+    last.release(Call.signed(deployment, signer, last.card, "release", body))
 
 
-def stranger_refused(stage: Stage, listing: Listing) -> None:
+def stranger_refused(stage: Stage, listing: Listing, unanswered: Unanswered) -> None:
     """A stranger knows all that is public by now, and has no credential."""
     terms = listing.grant.granted.terms
     with stage.tell.expect(ContractRefused, "stranger, with the terms from the chain", "NotAllowed"):
         _request(stage, "stranger", terms, listing.record_salt)
-    entry = stage.chain.entries(recordId=listing.record_id)[-1]
     with stage.tell.expect(KeyholderRefused, "stranger, with the clinician's entry"):
-        _ask(stage, "stranger", listing.record_id, terms, entry)
+        _ask(stage, "stranger", listing.record_id, terms, unanswered)
 
 
 def impostor_refused(stage: Stage) -> None:
@@ -177,7 +193,7 @@ def suspension(stage: Stage, listing: Listing) -> None:
     opened.file.close()
 
 
-def revocation(stage: Stage, listing: Listing, grant_id: bytes) -> None:
+def revocation(stage: Stage, listing: Listing, grant_id: bytes, unanswered: Unanswered) -> None:
     """Revoked: keyholders stop at once, the chain for ever."""
     ended = stage.desk("patient").revoke([grant_id])
     stage.tell.done(
@@ -187,9 +203,8 @@ def revocation(stage: Stage, listing: Listing, grant_id: bytes) -> None:
         stage.desk("clinician").open(stage.patient, listing.record_id)
     with stage.tell.expect(ContractRefused, "clinician, straight to the contract", "NotAllowed"):
         _request(stage, "clinician", listing.grant.granted.terms, listing.record_salt)
-    entry = stage.chain.entries(actor=stage.people["clinician"].address)[-1]
-    with stage.tell.expect(KeyholderRefused, "clinician, with an entry of a moment ago"):
-        _ask(stage, "clinician", listing.record_id, listing.grant.granted.terms, entry)
+    with stage.tell.expect(KeyholderRefused, "clinician, with the true entry from before"):
+        _ask(stage, "clinician", listing.record_id, listing.grant.granted.terms, unanswered)
 
 
 def patient_alone(stage: Stage, records: Sequence[Record], deposited: Sequence[Deposited]) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from web3 import Web3
 
 from consentry.admin import Admin
@@ -47,15 +49,20 @@ class Teller:
 
     def done(self, text: str) -> None:
         """Something happened as it should."""
-        self.console.print(f"    [green]✓[/green] {text}", highlight=False)
+        self._line("[green]✓[/green]", text)
 
     def refused(self, text: str) -> None:
         """Something was refused as it should be."""
-        self.console.print(f"    [red]✗[/red] {text}", highlight=False)
+        self._line("[red]✗[/red]", text)
 
     def quote(self, text: str) -> None:
         """Words that somebody reads."""
-        self.console.print(f"      [italic]“{text}”[/italic]", highlight=False)
+        self._line(" ", f"[italic]“{escape(text)}”[/italic]")
+
+    def _line(self, mark: str, text: str) -> None:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row("   ", mark, text)
+        self.console.print(grid)
 
     @contextmanager
     def expect(self, error: type[ConsentryError], who: str, name: str = "") -> Iterator[None]:
@@ -65,7 +72,7 @@ class Teller:
         except error as refusal:
             if name and name not in str(refusal):
                 raise StoryBroken(f"{who}: refused, but not as {name}: {refusal}") from refusal
-            self.refused(f"{who}: [bold]{type(refusal).__name__}[/bold]: {refusal}")
+            self.refused(f"{who}: [bold]{type(refusal).__name__}[/bold]: {escape(str(refusal))}")
         else:
             raise StoryBroken(f"{who}: was not refused; {error.__name__} had to come")
 
