@@ -30,16 +30,17 @@ def whole(
 ) -> list[Journal]:
     """Checks each journal against itself, against other copies of it, and against the signed answers that
     the asker kept. Gives the longest copy of each; a broken one too, since what it admits still counts."""
-    by_address: dict[str, Journal] = {}
-    found: list[Finding] = []
+    copies: dict[str, list[Journal]] = defaultdict(list)
     for journal in journals:
-        found += _whole(report, deployment, journal, heard)
-        other = by_address.setdefault(journal.card.address, journal)
-        if other is not journal:
-            found += _forked(journal, other)
-            if len(journal.rows) > len(other.rows):
-                by_address[journal.card.address] = journal
-    longest = list(by_address.values())
+        copies[journal.card.address].append(journal)
+    found: list[Finding] = []
+    longest: list[Journal] = []
+    for alike in copies.values():
+        *shorter, best = sorted(alike, key=lambda journal: len(journal.rows))
+        longest.append(best)
+        found += _whole(deployment, best, _answers(report, deployment, best.card, heard))
+        for copy in shorter:
+            found += [*_whole(deployment, copy, []), *_forked(copy, best)]
     report.journals = {journal.card.index: journal.card.name for journal in longest}
     _missing(report, heard)
     rows = sum(len(journal.rows) for journal in longest)
@@ -49,17 +50,22 @@ def whole(
     return longest
 
 
-def _whole(
-    report: Report, deployment: Deployment, journal: Journal, heard: Sequence[Signed]
-) -> Iterator[Finding]:
-    where = _where(journal)
-    kept = [one for one in heard if one.keyholder == journal.card.index]
-    answers = [one for one in kept if _is_signed(deployment, journal.card, one)]
+def _answers(
+    report: Report, deployment: Deployment, card: KeyholderCard, heard: Sequence[Signed]
+) -> list[Signed]:
+    """The answers that this keyholder really signed."""
+    kept = [one for one in heard if one.keyholder == card.index]
+    answers = [one for one in kept if _is_signed(deployment, card, one)]
     if len(answers) < len(kept):
         report.notes.append(
-            f"{len(kept) - len(answers)} answers that were kept are not signed by {journal.card.name}, "
+            f"{len(kept) - len(answers)} answers that were kept are not signed by {card.name}, "
             "which they name: they were not used"
         )
+    return answers
+
+
+def _whole(deployment: Deployment, journal: Journal, answers: Sequence[Signed]) -> Iterator[Finding]:
+    where = _where(journal)
     try:
         seen = [(one.row, one.row_hash) for one in answers]
         verify_journal(deployment, journal.card.address, journal.rows, seen)

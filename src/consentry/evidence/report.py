@@ -21,10 +21,7 @@ from consentry.evidence.model import Access, Attempt, Consent, Report
 from consentry.keys.keyring import write_private
 from consentry.record import kinds, purposes
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _NOBODY = bytes(32)
 _ASKED = {
@@ -97,6 +94,7 @@ def render(report: Report) -> str:
             accesses=sorted(
                 report.accesses, key=lambda one: (one.entry.block, one.entry.index), reverse=True
             ),
+            label_reads=sorted(report.label_reads, key=lambda one: one.time, reverse=True),
             tries=grouped(report.attempts),
             costs=_costs(report.gas),
         )
