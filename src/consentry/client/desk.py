@@ -100,8 +100,8 @@ class Client:
                 f"{grant.answered} keyholders gave the segment's statements, {self._group.roster.safe} are "
                 "needed to know the newest; nothing was deposited, run the same command again"
             )
-        controller, found = self._chain.controller_of(patient), []
-        stale = False
+        controller, published = self._chain.controller_of(patient), self._chain.encryption_key_of(patient)
+        found, stale = [], False
         for signed in grant.statements:
             try:
                 statement = verify_statement(
@@ -116,12 +116,16 @@ class Client:
             except IntegrityError:
                 continue
             else:
-                if (statement.patient, statement.segment) == (patient, grant.granted.terms.segment):
+                if (statement.patient, statement.segment) != (patient, grant.granted.terms.segment):
+                    continue
+                if statement.patient_key == published:
                     found.append(statement)
+                else:
+                    stale = True
         if not found and stale:
             raise StatementStale(
-                "the segment's statement is not signed by who controls the patient's identity now; "
-                "the patient has to sign it again"
+                "the segment's statement is not signed by who controls the patient's identity now, or names "
+                "an encryption key that she has replaced; the patient has to sign it again"
             )
         if not found:
             raise NotFound("no keyholder gives a statement of the segment that verifies")
@@ -181,8 +185,6 @@ class Client:
 
     def _open_own(self, record: bytes) -> Opened:
         self._own.refresh(required=True)
-        for key in self._own.openings():
-            if key.leaf.record_id == record:
-                opened = fetch(self._store, self._chain, key.leaf, key.data_key, key.label.media_type)
-                return Opened(record, key.label, *opened)
-        raise NotFound("there is no such record of yours")
+        key = self._own.opening(record)
+        opened = fetch(self._store, self._chain, key.leaf, key.data_key, key.label.media_type)
+        return Opened(record, key.label, *opened)

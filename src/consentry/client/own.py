@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from consentry.chain.contracts import Chain
 from consentry.client.group import Group
@@ -21,8 +23,8 @@ from consentry.envelope.statement import (
     open_own,
     verify_statement,
 )
-from consentry.errors import IntegrityError, NotFound, WrapBroken
-from consentry.keyholder.messages import Keyholder, OwnAnswer, OwnRecord
+from consentry.errors import CardInvalid, ConsentryError, IntegrityError, NotFound
+from consentry.keyholder.messages import Keyholder, OwnAnswer
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import ALGORITHM, new_seed
@@ -123,23 +125,36 @@ class Own:
         `NotFound` when none answered and there is no copy."""
         body = abi_encode(["bytes32"], [self._me.identity])
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> OwnAnswer:
-            return keyholder.own(self._group.call(self._me.signer, card, "own", body))
+        def ask(keyholder: Keyholder, card: KeyholderCard) -> Taken:
+            return _read(keyholder.own(self._group.call(self._me.signer, card, "own", body)))
 
         answers, _ = self._group.each(ask)
-        copy = self._me.copy
-        for answer in answers.values():
-            for signed in answer.statements:
-                copy.statements[signed.statement.hash.hex()] = [signed.body.hex(), signed.signature.hex()]
-            for record in answer.records:
-                leaf = Leaf.decode(record.open_part, record.sealed_part)
-                parts = (record.header, record.open_part, record.sealed_part)
-                copy.records[leaf.hash.hex()] = [part.hex() for part in parts]
-            for box in answer.boxes:
-                copy.boxes[KeyBox.decode(box).grant_id.hex()] = box.hex()
+        for taken in answers.values():
+            for table, key, fields in taken:
+                self._keep(table, key, fields)
         self._me.save()
-        if required and not (answers or copy.records):
+        if required and not (answers or self._me.copy.records):
             raise NotFound("no keyholder answers and there is no copy of your records here")
+
+    def _keep(self, table: str, key: str, fields: Any) -> None:
+        """A keyholder may give anything: what is in the copy gives way only to what holds, if it does not
+        hold itself."""
+        held = getattr(self._me.copy, table)
+        known = held.setdefault(key, fields)
+        if known != fields and self._holds(table, fields) and not self._holds(table, known):
+            held[key] = fields
+
+    def _holds(self, table: str, fields: Any) -> bool:
+        readers: dict[str, Callable[[Any], object]] = {
+            "statements": self._segment,
+            "records": self._key,
+            "boxes": self._grant,
+        }
+        try:
+            readers[table](fields)
+        except (IntegrityError, CardInvalid):
+            return False
+        return True
 
     def segments(self) -> dict[str, Segment]:
         """The patient's segments by kind, from her own copy; statements that she did not sign are left
@@ -147,7 +162,7 @@ class Own:
         found: dict[str, Segment] = {}
         for fields in self._me.copy.statements.values():
             try:
-                segment = self._segment(SignedStatement(*map(bytes.fromhex, fields)))
+                segment = self._segment(fields)
             except IntegrityError:
                 continue
             known = found.get(segment.kind)
@@ -155,10 +170,10 @@ class Own:
                 found[segment.kind] = segment
         return found
 
-    def _segment(self, signed: SignedStatement) -> Segment:
+    def _segment(self, fields: list[str]) -> Segment:
         statement = verify_statement(
             self._chain.deployment,
-            signed,
+            SignedStatement(*map(bytes.fromhex, fields)),
             controller=self._chain.controller_of(self._me.identity),
             keyholders=self._group.roster.hash,
             wallet=self._chain.wallet_accepts,
@@ -169,29 +184,68 @@ class Own:
     def grants(self) -> dict[bytes, OwnGrant]:
         """The patient's grants by id, as her own key boxes tell them."""
         found = {}
-        for data in self._me.copy.boxes.values():
-            box = KeyBox.decode(bytes.fromhex(data))
+        for fields in self._me.copy.boxes.values():
             try:
-                fields = open_own_box(self._chain.deployment, box, self._me.keyring.seed)
-            except WrapBroken:
+                grant = self._grant(fields)
+            except (IntegrityError, CardInvalid):
                 continue
-            found[box.grant_id] = OwnGrant(*fields)
+            found[grant.terms.grant_id] = grant
         return found
+
+    def _grant(self, fields: str) -> OwnGrant:
+        box = KeyBox.decode(bytes.fromhex(fields))
+        return OwnGrant(*open_own_box(self._chain.deployment, box, self._me.keyring.seed))
 
     def openings(self) -> list[Key]:
         """What opens each of the patient's records that stands on chain, in the order of her copy.
 
-        A leaf whose anchor is not on chain, or that was made for another key, is left out: a keyholder
-        may give anything, only what a contributor anchored counts."""
-        records = [OwnRecord(*map(bytes.fromhex, parts)) for parts in self._me.copy.records.values()]
-        return [key for key in map(self._key, records) if key is not None]
+        A leaf that was not anchored, or does not open, is left out; `opening` says why."""
+        found = []
+        for fields in self._me.copy.records.values():
+            try:
+                found.append(self._key(fields))
+            except IntegrityError:
+                continue
+        return found
 
-    def _key(self, record: OwnRecord) -> Key | None:
-        header = Header.decode(record.header)
-        leaf = Leaf.decode(record.open_part, record.sealed_part)
+    def opening(self, record: bytes) -> Key:
+        """What opens one record. Raises `NotFound`, or what is wrong with it: `OwnWrapBroken` (the
+        contributor's fault) or another `IntegrityError`."""
+        wrong: ConsentryError = NotFound("there is no such record of yours")
+        for fields in self._me.copy.records.values():
+            if Leaf.decode(*map(bytes.fromhex, fields[1:])).record_id != record:
+                continue
+            try:
+                return self._key(fields)
+            except IntegrityError as error:
+                wrong = error
+        raise wrong
+
+    def _key(self, fields: list[str]) -> Key:
+        header_part, *leaf_parts = map(bytes.fromhex, fields)
+        header, leaf = Header.decode(header_part), Leaf.decode(*leaf_parts)
         place = header.place(self._chain.deployment)
         if self._chain.anchor_of(header.contributor, leaf.record_id) != leaf.anchor:
-            return None
+            raise IntegrityError("the record is not one that its contributor anchored")
         session = open_own_session(place, header, self._me.keyring.seed)
         data_key, label = own_data_key(place, leaf, session)
         return Key(leaf, header, label, data_key)
+
+
+Taken = list[tuple[str, str, Any]]
+"""Table of the own copy, key, fields."""
+
+
+def _read(answer: OwnAnswer) -> Taken:
+    """An answer as the own copy keeps it. Raises `IntegrityError`: then nothing of it is taken."""
+    taken: Taken = []
+    for signed in answer.statements:
+        fields = [signed.body.hex(), signed.signature.hex()]
+        taken.append(("statements", signed.statement.hash.hex(), fields))
+    for record in answer.records:
+        leaf = Leaf.decode(record.open_part, record.sealed_part)
+        parts = (record.header, record.open_part, record.sealed_part)
+        taken.append(("records", leaf.hash.hex(), [part.hex() for part in parts]))
+    for box in answer.boxes:
+        taken.append(("boxes", KeyBox.decode(box).grant_id.hex(), box.hex()))
+    return taken
