@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
@@ -16,7 +17,7 @@ from consentry.chain.contracts import Chain, Entry
 from consentry.client.group import Group
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
-from consentry.consent.box import RECORD_HALF, Granted, KeyBox, open_box
+from consentry.consent.box import RECORD_HALF, SEGMENT_SEED, Granted, KeyBox, open_box
 from consentry.consent.rule import Reason
 from consentry.consent.terms import READ
 from consentry.envelope.deposit import open_session
@@ -30,9 +31,10 @@ from consentry.envelope.leaf import (
     open_label,
     record_id,
 )
-from consentry.envelope.statement import SignedStatement, segment_pair_seed
+from consentry.envelope.statement import SignedStatement, Statement, segment_pair_seed, verify_statement
 from consentry.errors import (
     BlobAltered,
+    BoxBroken,
     EnvelopesDiffer,
     GrantNotDelivered,
     IntegrityError,
@@ -121,7 +123,15 @@ class Reader:
                 "the grant's transaction is missing: it was never put in force; ask for its grant.json "
                 "and deliver it"
             )
-        found = [grant for one in ids if (grant := self._grant(patient, one)) is not None]
+        found, broken = [], []
+        for one in ids:
+            try:
+                if (grant := self._grant(patient, one)) is not None:
+                    found.append(grant)
+            except BoxBroken as error:
+                broken.append(error)
+        if broken and not found:
+            raise broken[0]
         if grant_id is not None and not found and self._chain.in_force(patient, grant_id):
             raise GrantNotDelivered(
                 "the grant's key box is missing: it is in force, but no keyholder gives a box that opens "
@@ -135,18 +145,24 @@ class Reader:
         body = abi_encode(["bytes32", "bytes32"], [patient, grant_id])
         roster = self._group.roster
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[KeyBox, Granted, BoxAnswer]:
+        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[KeyBox, BoxAnswer]:
             answer = keyholder.fetch_box(self._group.call(self._me.signer, card, "fetch_box", body))
             box = KeyBox.decode(answer.box)
+            if (box.patient, box.grant_id) != (patient, grant_id):
+                raise IntegrityError("the key box is that of another grant")
             answer.signed.verify(self._chain.deployment, card, "box", box.hash)
-            return box, self._open_box(box), answer
+            return box, answer
 
         answers, _ = self._group.each(ask, enough=max(roster.safe, roster.threshold))
-        box = self._believed(patient, [box for box, _, _ in answers.values()])
+        box = self._believed(patient, [box for box, _ in answers.values()])
         if box is None:
             return None
-        granted = next(granted for found, granted, _ in answers.values() if found == box)
-        statements = {s.statement.hash: s for _, _, answer in answers.values() for s in answer.statements}
+        try:
+            granted = self._open_box(box)
+        except WrapBroken:
+            return None
+        statements = {s.statement.hash: s for _, answer in answers.values() for s in answer.statements}
+        self._check_seed(granted, box, list(statements.values()))
         return Grant(granted, box.version, tuple(statements.values()), len(answers))
 
     def _believed(self, patient: bytes, boxes: list[KeyBox]) -> KeyBox | None:
@@ -171,8 +187,38 @@ class Reader:
         seed = seeds[box.grantee]
         return open_box(self._chain.deployment, box, seed, public_key(seed))
 
+    def _check_seed(self, granted: Granted, box: KeyBox, statements: Sequence[SignedStatement]) -> None:
+        """Raises `BoxBroken` when the seed is not that of the segment key in the patient's statement."""
+        if granted.key_type != SEGMENT_SEED:
+            return
+        said = [
+            statement.segment_key
+            for statement in self._signed_by_patient(box.patient, statements)
+            if (statement.segment, statement.version) == (box.segment, box.version)
+        ]
+        if said and public_key(segment_pair_seed(granted.key)) not in said:
+            raise BoxBroken("the grant's key is not that of its segment; ask the patient to grant again")
+
+    def _signed_by_patient(
+        self, patient: bytes, statements: Sequence[SignedStatement]
+    ) -> Iterator[Statement]:
+        for signed in statements:
+            try:
+                statement = verify_statement(
+                    self._chain.deployment,
+                    signed,
+                    controller=self._chain.controller_of(patient),
+                    keyholders=self._group.roster.hash,
+                    wallet=self._chain.wallet_accepts,
+                )
+            except IntegrityError:
+                continue
+            if statement.patient == patient:
+                yield statement
+
     def labels(self, grant: Grant) -> list[Listing]:
-        """What ``grant`` reaches, without an entry: one listing a record, by its label."""
+        """What ``grant`` reaches, without an entry: one listing a record, by its label. Raises `BoxBroken`
+        when the half of a single record that it gives does not open that record's label."""
         terms = grant.granted.terms
 
         def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[Listed, ...]:
@@ -181,11 +227,19 @@ class Reader:
         answers, outcome = self._group.each(ask, enough=self._group.roster.safe)
         if not answers:
             raise TooFewKeyholders(outcome.describe("labels not given", 0, 1))
-        listed = {one.record_id: one for answer in answers.values() for one in answer}
-        return [found for one in listed.values() if (found := self._listing(grant, one)) is not None]
+        # Each on its own: a keyholder may answer a good id with a label that does not open.
+        listed = dict.fromkeys(one for answer in answers.values() for one in answer)
+        found: dict[bytes, Listing] = {}
+        for one in listed:
+            if (listing := self._listing(grant, one)) is not None:
+                found.setdefault(listing.record_id, listing)
+        if listed and not found and grant.granted.key_type == RECORD_HALF:
+            raise BoxBroken("the grant's key does not open the record that it names; ask for a new grant")
+        return list(found.values())
 
     def _listing(self, grant: Grant, listed: Listed) -> Listing | None:
-        """None for a label that does not open with what the grant gave: another key version, or forged."""
+        """None for a label that does not open with what the grant gave (another key version, or forged), or
+        that speaks for another contributor than the one who dealt it."""
         terms, granted = grant.granted.terms, grant.granted
         record = record_id(terms.patient, terms.segment, listed.record_salt)
         where = (terms.patient, terms.segment, listed.version, listed.session)
@@ -199,15 +253,24 @@ class Reader:
             label = open_label(place, half, record, listed.label)
         except IntegrityError:
             return None
+        if label.contributor != listed.contributor:
+            return None
         return Listing(record, listed.record_salt, label, grant, place, half)
 
     def records(self, patient: bytes, grant_id: bytes | None = None) -> list[Listing]:
         """All records of ``patient`` that my grants reach, each once."""
         found: dict[bytes, Listing] = {}
+        broken: list[BoxBroken] = []
         for grant in self.grants(patient, grant_id):
-            if grant.granted.terms.flags & READ:
+            if not grant.granted.terms.flags & READ:
+                continue
+            try:
                 for listing in self.labels(grant):
                     found.setdefault(listing.record_id, listing)
+            except BoxBroken as error:
+                broken.append(error)
+        if broken and not found:
+            raise broken[0]
         return list(found.values())
 
     # --- open
@@ -289,7 +352,8 @@ class Reader:
         self._me.save()
         good = max(by_leaf.values(), key=len, default={})
         if len(good) >= need:
-            return good, cheats
+            others = sorted(index for shares in by_leaf.values() if shares is not good for index in shares)
+            return good, cheats + [f"keyholder {index}: EnvelopesDiffer" for index in others]
         if len(by_leaf) > 1:
             raise EnvelopesDiffer("the keyholders hold different leaves of this record; no t agree")
         raise TooFewKeyholders(outcome.describe("not released", len(good), need))
