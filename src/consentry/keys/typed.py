@@ -109,6 +109,8 @@ def verify(full: dict[str, Any], signature: bytes, signer: str, wallet: WalletCh
 def _recovered(full: dict[str, Any], signature: bytes) -> str | None:
     if len(signature) != 65 or int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
         return None
+    if signature[64] not in (27, 28):  # as the contracts; others would be more signatures of one word
+        return None
     try:
         return str(Account.recover_message(_signable(full), signature=signature))
     except Exception:  # any unreadable message or signature is simply nobody's
