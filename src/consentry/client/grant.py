@@ -268,7 +268,8 @@ def deliver_box(group: Group, box: KeyBox, me: Person | None = None) -> int:
 
 def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) -> Receipt | None:
     """Delivers a ``grant.json``: the key box, then ``grantBySig`` sent by anybody. A grant that is already
-    in force counts as success (None). Raises `UsageError` for another chain's or a broken file."""
+    in force counts as success (None). Raises `UsageError` for another chain's or a broken file, and an
+    `IntegrityError` for a key box that the patient did not sign."""
     deployment = chain.deployment
     try:
         if handed["format"] != _FORMAT:
@@ -285,6 +286,7 @@ def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) 
     found = KeyBox.decode(box)
     if (found.patient, found.grant_id) != (patient, grant_id):
         raise UsageError("the key box in the file is not that of its grant; ask the patient for it again")
+    found.verify(deployment, chain.controller_of(patient), chain.wallet_accepts)
     deliver_box(group, found)
     if chain.grant_state(patient, grant_id).status == 1:
         return None

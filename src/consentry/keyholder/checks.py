@@ -135,7 +135,10 @@ def _contributor(d: Deal) -> None:
     """The patient deposits without a grant; anyone else needs DEPOSIT for this very segment."""
     if d.header.contributor == d.chain.controller_of(d.header.patient):
         return
-    terms = Terms.decode(d.part.terms)
+    try:
+        terms = Terms.decode(d.part.terms)
+    except IntegrityError:
+        raise Denied from None
     named = (terms.patient, terms.segment, terms.record)
     _need(named == (d.header.patient, d.header.segment, bytes(32)))
     _need(d.chain.why(terms, d.header.contributor, 0, DEPOSIT) == Reason.NONE)
