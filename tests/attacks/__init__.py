@@ -1,0 +1,1 @@
+"""What attackers try, and what stops them; docs/assurance.md is the table of both."""

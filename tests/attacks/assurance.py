@@ -1,0 +1,51 @@
+"""Reads docs/assurance.md: which test shows what."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "assurance.md"
+TEST_ID = re.compile(r"`(tests/[\w/.]+\.py)::(\w+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: its section's heading, its cells, and the (file, function) of each test in it."""
+
+    section: str
+    cells: tuple[str, ...]
+    tests: tuple[tuple[str, str], ...]
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """All rows of all tables, without headings and rulers."""
+    found, section = [], ""
+    lines = DOCUMENT.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("#"):
+            section = line.lstrip("# ")
+        elif line.startswith("|") and not line.startswith("|--"):
+            following = lines[number + 1] if number + 1 < len(lines) else ""
+            if not following.startswith("|--"):
+                cells = tuple(cell.strip() for cell in line.strip("|").split("|"))
+                found.append(Row(section, cells, tuple(TEST_ID.findall(line))))
+    return tuple(found)
+
+
+def table(section: str) -> dict[str, Row]:
+    """The rows of the sections whose heading names ``section``, by their first cell."""
+    return {row.cells[0]: row for row in rows() if section in row.section}
+
+
+def test_of(section: str, check: str) -> str:
+    """The function of the one test that the table gives for a check."""
+    [(_, function)] = table(section)[check].tests
+    return function
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]

@@ -1,0 +1,24 @@
+"""A world a test module: its tests leave it usable for the next one."""
+
+import pytest
+
+from consentry.admin import ORGANISATION
+from tests.support.world import KINDS, World, make_world, populated
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The patient with a hospital's records, its clinician and nurse; a neighbour who is a patient too, a
+    clinic of other people, and a stranger without a credential."""
+    world = populated(make_world(tmp_path_factory.mktemp("world")))
+    world.onboard("nurse", organisation="hospital")
+    world.onboard("clinic", roles=1 | ORGANISATION)
+    world.desk("neighbour").enrol(KINDS)
+    world.person("stranger")
+    return world
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A deployment whose keyholders want two blocks after an entry."""
+    return populated(make_world(tmp_path_factory.mktemp("deep"), depth=2))
