@@ -1,0 +1,111 @@
+"""The story runs from beginning to end, on the generated record and on others."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from consentry.cli.demo.stage import StoryBroken, Teller
+from consentry.errors import (
+    CardInvalid,
+    NoGrant,
+    NotAllowed,
+)
+from consentry.fhir import synthetic_bundle
+
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("CONSENTRY_SHARED", ROOT.parent / "shared")) / "data" / "fhir"
+SCENES = 16
+
+PLAIN = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {
+            "resource": {
+                "resourceType": "Observation",
+                "id": "weight",
+                "status": "final",
+                "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+                "effectiveDateTime": "2026-01-15",
+            }
+        }
+    ],
+}
+
+
+def play(tmp_path: Path, *arguments: str) -> tuple[str, str]:
+    """Plays the demo in a process of its own: what it said, and the page that it left."""
+    page = tmp_path / "demo.html"
+    done = subprocess.run(
+        [str(ROOT / ".venv/bin/ape"), "run", "demo", "--report", str(page), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "APE_DATA_FOLDER": str(tmp_path / "ape"), "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout, page.read_text("utf-8")
+
+
+def whole(said: str, page: str) -> None:
+    """Every scene was told, and the page has the three entries of the story."""
+    assert re.findall(r"^ ?(\d+)\. ", said, re.M) == [str(n) for n in range(1, SCENES + 1)]
+    assert len(re.findall(r"data-access-id=\"0x[0-9a-f]{64}\"", page)) == 3
+    assert "no findings" in page.lower()
+
+
+def test_the_story_of_the_generated_record(tmp_path: Path) -> None:
+    said, page = play(tmp_path)
+    whole(said, page)
+    for word in (
+        "NoGrant",
+        "ContractRefused",
+        "KeyholderRefused",
+        "CardInvalid",
+        "NotAllowed",
+        "BlobAltered",
+    ):
+        assert word in said
+    assert "journal of keyholder 2" in said
+
+
+def test_a_record_without_anything_sensitive_gets_the_generated_one_beside_it(tmp_path: Path) -> None:
+    bundle = tmp_path / "plain.json"
+    bundle.write_text(json.dumps(PLAIN))
+    said, page = play(tmp_path, "--bundle", str(bundle))
+    whole(said, page)
+    assert "It holds nothing sensitive" in said
+
+
+def test_the_story_of_a_record_from_elsewhere(tmp_path: Path) -> None:
+    """Trenton Turner's of the shared data where there is one, else another generated patient's."""
+    bundle = SHARED / "Trenton_Turner.json"
+    if not bundle.exists():
+        bundle = tmp_path / "another.json"
+        bundle.write_bytes(synthetic_bundle(seed=7))
+    said, page = play(tmp_path, "--bundle", str(bundle))
+    whole(said, page)
+    assert "substance-use is refused to the same clinician" in said
+
+
+def test_a_refusal_that_does_not_come_breaks_the_story() -> None:
+    teller = Teller(Console(quiet=True))
+    with pytest.raises(StoryBroken, match="was not refused"), teller.expect(NoGrant, "clinician"):
+        pass
+
+
+def test_a_refusal_for_another_reason_breaks_the_story() -> None:
+    teller = Teller(Console(quiet=True))
+    with pytest.raises(NotAllowed), teller.expect(CardInvalid, "clinician"):
+        raise NotAllowed("the grant has expired")
+    with pytest.raises(StoryBroken, match="not as Revoked"), teller.expect(NoGrant, "she", "Revoked"):
+        raise NoGrant("no grant")
