@@ -216,3 +216,13 @@ def deposit_terms(world: World, kind: str) -> Terms:
     grants = world.desk("patient").my_grants().values()
     found = [g.terms for g in grants if g.kind == kind and g.terms.flags == DEPOSIT]
     return found[0]
+
+
+def deal(world: World, parts: Sequence[Part]) -> bytes:
+    """Gives the hospital's ``parts`` to the keyholders and anchors their record; gives its id."""
+    for keyholder, part in zip(world.keyholders, parts, strict=True):
+        keyholder.deal(part.encode())
+    [leaf] = parts[-1].leaves
+    signer = world.person("hospital").signer
+    world.chain.send(signer, "RecordRegistry", "anchor", leaf.record_id, leaf.anchor)
+    return leaf.record_id

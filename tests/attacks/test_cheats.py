@@ -27,7 +27,7 @@ from consentry.keyholder.messages import BoxAnswer, Listed, OwnAnswer
 from consentry.keyholder.vault import Held
 from consentry.keys.hpke import new_seed
 from consentry.keys.shamir import commitment, new_secret
-from tests.attacks.support import deposit_terms, envelope, statement_of
+from tests.attacks.support import deal, deposit_terms, envelope, statement_of
 from tests.support.world import World, make_world, populated
 
 
@@ -256,16 +256,6 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = populated(make_world(tmp_path_factory.mktemp("cheated")))
     world.grant("clinician", "general")
     return world
-
-
-def deal(world: World, parts: list[Any]) -> bytes:
-    """Gives the hospital's ``parts`` to the keyholders and anchors their record; gives its id."""
-    for keyholder, part in zip(world.keyholders, parts, strict=True):
-        keyholder.deal(part.encode())
-    [leaf] = parts[-1].leaves
-    signer = world.person("hospital").signer
-    world.chain.send(signer, "RecordRegistry", "anchor", leaf.record_id, leaf.anchor)
-    return leaf.record_id
 
 
 def cheating(world: World, **changes: Any) -> bytes:

@@ -18,8 +18,8 @@ from consentry.envelope.statement import segment_pair_seed
 from consentry.keyholder.checks import DEAL, RELEASE
 from consentry.keys.hpke import new_seed, public_key
 from tests.attacks.assurance import test_of as named
-from tests.attacks.support import HOUR, access, deposit_terms, envelope, later, reason, statement_of
-from tests.support.world import World, record
+from tests.attacks.support import HOUR, access, deal, deposit_terms, envelope, later, reason, statement_of
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -61,8 +61,10 @@ def test_a_colleague_under_the_same_grant_cannot_use_the_clinicians_entry(world:
 
 def test_an_entry_for_one_record_releases_no_other(world: World, granted: Proposal) -> None:
     """A second record of the same segment, under the same grant, needs its own entry."""
-    world.desk("hospital").deposit(world.patient, [record("general", secrets.token_bytes(16))])
-    first, second = access(world, granted, record=0), access(world, granted, record=1)
+    terms = deposit_terms(world, "general")
+    parts = envelope(world, "hospital", statement_of(world, "general"), terms)
+    deal(world, parts)
+    first, second = access(world, granted), access(world, granted, salt=parts[0].leaves[0].record_salt)
     asked = first.asked(record_id=second.record_id)
     assert reason(world.keyholders[0], lambda: first.release(asked)) == "record"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from eth_account import Account
 from web3 import EthereumTesterProvider, Web3
@@ -24,11 +25,14 @@ from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, READ
 from consentry.keyholder.local import create_keyholders, open_keyholders
 from consentry.keyholder.service import KeyholderService
+from consentry.keys import keyring
 from consentry.keys.keyring import Keyring
 from consentry.record import Record
 from consentry.store import FolderStore
 
 DAY = 86_400
+# What seals the keyholders' keyrings here; a passphrase in a test protects nothing.
+_QUICK = {"iterations": 1, "lanes": 1, "memory_cost": 64}
 KINDS = ("general", "mental-health", "substance-use", "sexual-health", "hiv")
 
 
@@ -134,7 +138,8 @@ def make_world(home: Path, web3: Web3 | None = None, *, depth: int = 0) -> World
     key = secrets.token_bytes(32)
     signer = LocalSigner(key, web3)
     fund(web3, signer.address)
-    roster = create_keyholders(home / "keyholders")
+    with patch.dict(keyring._COST, _QUICK):
+        roster = create_keyholders(home / "keyholders")
     contracts = place_all(create_with(web3, signer), [signer.address])
     deployed = Deployed(
         web3.eth.chain_id, genesis(web3), contracts, [signer.address], depth, roster.hash
