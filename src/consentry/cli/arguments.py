@@ -26,11 +26,14 @@ class Address(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See `click.ParamType`."""
-        from eth_utils.address import is_address, to_checksum_address
+        from eth_utils.address import to_checksum_address
 
-        if not (isinstance(value, str) and value.startswith("0x") and is_address(value)):
-            self.fail(f"{value!r} is no address (0x and 40 hex digits; mind capitals, they are a checksum)")
-        return str(to_checksum_address(value))
+        text = str(value)
+        formed = re.fullmatch(r"0x[0-9a-fA-F]{40}", text)
+        right = str(to_checksum_address(text)) if formed else ""
+        if not formed or text not in (right, text.lower()):
+            self.fail(f"{text!r} is no address (0x and 40 hex digits, whose capitals are a checksum)")
+        return right
 
 
 class Identifier(click.ParamType):

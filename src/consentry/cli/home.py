@@ -139,13 +139,14 @@ class Home:
         inside = named.startswith("0x")
         path = self.card_file(named) if inside else Path(named)
         try:
-            return Card.from_json(path.read_bytes())
+            text = path.read_bytes()
         except FileNotFoundError:
             raise NotFound(
                 f"there is no card {path}; the authority that onboards a provider has it"
             ) from None
         except OSError as error:
             raise UsageError(f"{path} cannot be read ({error.strerror})") from None
+        return Card.from_json(text)
 
     def cards(self) -> list[Card]:
         """All cards in cards/ that can be read. Not verified."""
