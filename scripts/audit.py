@@ -32,8 +32,7 @@ from consentry.cli.workshop import Command, account_option
 def cli(account: Any, provider: Any, patient: str | None, report: Path | None) -> None:
     """Audit; the module says more."""
     from consentry.cli.auditing import run
-    from consentry.cli.home import Home
-    from consentry.cli.workshop import desk_of
+    from consentry.cli.workshop import desk_of, the_home
 
     desk = desk_of(account, provider) if account else None
-    run(Home(), provider.web3, desk, patient=patient, page=report)
+    run(the_home(), provider.web3, desk, patient=patient, page=report)

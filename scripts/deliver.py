@@ -24,9 +24,7 @@ from consentry.cli.workshop import Command, account_option
 def cli(grant: Path, account: Any, provider: Any) -> None:
     """Deliver; the module says more."""
     from consentry.cli.granting import deliver_file
-    from consentry.cli.home import Home
-    from consentry.cli.workshop import signer_of
+    from consentry.cli.workshop import signer_of, the_home
 
-    home = Home()
-    chain = home.chain(provider.web3)
-    deliver_file(chain, home.group(chain), signer_of(account, provider, home), grant)
+    chain = the_home().chain(provider.web3)
+    deliver_file(chain, the_home().group(chain), signer_of(account, provider), grant)

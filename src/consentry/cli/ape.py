@@ -12,6 +12,7 @@ from eth_account.messages import encode_typed_data
 from web3 import Web3
 
 from consentry.chain.deployments import Placed
+from consentry.errors import Refused
 
 
 class ApeSigner:
@@ -29,7 +30,7 @@ class ApeSigner:
         """The 65-byte signature over a full EIP-712 message."""
         signature = self._account.sign_message(encode_typed_data(full_message=message))
         if signature is None:
-            raise PermissionError("the account did not sign; nothing was sent")
+            raise Refused("the account did not sign; nothing was sent")
         return bytes(signature.encode_rsv())
 
     def send(self, transaction: dict[str, Any]) -> bytes:
@@ -37,7 +38,7 @@ class ApeSigner:
         unsigned = self._provider.network.ecosystem.create_transaction(**transaction)
         signed = self._account.sign_transaction(unsigned)
         if signed is None:
-            raise PermissionError("the account did not sign; nothing was sent")
+            raise Refused("the account did not sign; nothing was sent")
         web3: Web3 = self._provider.web3
         return bytes(web3.eth.send_raw_transaction(signed.serialize_transaction()))
 

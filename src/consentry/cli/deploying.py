@@ -13,7 +13,7 @@ from consentry.chain.rpc import genesis
 from consentry.cli.ape import create_with_ape
 from consentry.cli.home import Home
 from consentry.cli.terminal import progress, table
-from consentry.cli.workshop import ready
+from consentry.cli.workshop import ready, the_home
 from consentry.errors import NotFound, UsageError
 from consentry.keyholder.local import create_keyholders
 from consentry.keyholder.roster import Roster
@@ -27,7 +27,7 @@ def deploy(
 ) -> tuple[Home, Deployed]:
     """Deploys through Ape's ``project`` and records it. Raises `UsageError` where this very chain has a
     deployment, unless ``again``."""
-    home, web3 = Home(), provider.web3
+    home, web3 = the_home(), provider.web3
     if not again:
         _refuse_second(home, web3)
     roster = keyholders(home)

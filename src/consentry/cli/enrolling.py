@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from consentry.cli.desk import Desk
-from consentry.cli.terminal import table, write_new
+from consentry.cli.terminal import table, visible, write_new
 from consentry.consent import membership
 from consentry.errors import NotAllowed, NotFound, UsageError
 from consentry.record import kinds
@@ -60,7 +60,7 @@ def _admit(desk: Desk, named: str, output: str | None, *, force: bool) -> None:
     made = membership.admit(desk.chain.deployment, desk.me.signer, desk.me.keyring.seed, card)
     path = Path(output or f"member-{card.address}.json")
     write_new(path, made.to_json().encode(), force=force)
-    click.echo(f"Wrote {path}: give it to {card.name}. Nobody else can open it.", err=True)
+    click.echo(f"Wrote {path}: give it to {visible(card.name)}. Nobody else can open it.", err=True)
 
 
 def _member(desk: Desk, path: Path, named: str | None) -> None:
@@ -80,4 +80,4 @@ def _member(desk: Desk, path: Path, named: str | None) -> None:
     )
     desk.me.keyring.organisations[card.address] = seed
     desk.home.keep(desk.me.address, desk.me.keyring)
-    click.echo(f"Your keyring now opens what is granted to the staff of {card.name}.", err=True)
+    click.echo(f"Your keyring now opens what is granted to the staff of {visible(card.name)}.", err=True)

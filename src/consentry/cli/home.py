@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consentry.cli.terminal import passphrase
-from consentry.errors import NotFound, Unreachable, UsageError
+from consentry.errors import CardInvalid, NotFound, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -28,17 +29,14 @@ if TYPE_CHECKING:
     from consentry.store import FolderStore
 
 VARIABLE = "CONSENTRY_HOME"
-DEFAULT = ".consentry"
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
     """The folder, by default what CONSENTRY_HOME says, else ``.consentry`` where the command runs."""
 
-    path: Path = field(default_factory=lambda: Path(os.environ.get(VARIABLE) or DEFAULT))
+    path: Path = field(default_factory=lambda: Path(os.environ.get(VARIABLE) or ".consentry"))
     _phrases: dict[str, str] = field(default_factory=dict, repr=False)
-
-    # --- the deployment
 
     @property
     def deployments(self) -> Deployments:
@@ -95,8 +93,6 @@ class Home:
 
         return Group(chain.deployment, self.roster(chain), self.services(chain))
 
-    # --- people
-
     def keyring_file(self, address: str) -> Path:
         """Where the keyring of ``address`` lies."""
         return self.path / "keyrings" / f"{address}.json"
@@ -125,8 +121,6 @@ class Home:
             self._phrases[address] = passphrase(f"the keyring of {address}", new=new)
         return self._phrases[address]
 
-    # --- cards
-
     def card_file(self, address: str) -> Path:
         """Where the card of the provider ``address`` lies."""
         return self.path / "cards" / f"{address}.json"
@@ -134,29 +128,23 @@ class Home:
     def card(self, named: str) -> Card:
         """The card in the file ``named``, or that of the address ``named`` in cards/. Not verified yet.
         Raises `UsageError`, `NotFound` or `CardInvalid`."""
+        from eth_utils.address import is_hex_address, to_checksum_address
+
         from consentry.consent.card import Card
 
-        inside = named.startswith("0x")
-        path = self.card_file(named) if inside else Path(named)
+        path = self.card_file(to_checksum_address(named)) if is_hex_address(named) else Path(named)
         try:
             text = path.read_bytes()
         except FileNotFoundError:
-            raise NotFound(
-                f"there is no card {path}; the authority that onboards a provider has it"
-            ) from None
+            raise NotFound(f"there is no card {path}; the authority that onboards has it") from None
         except OSError as error:
             raise UsageError(f"{path} cannot be read ({error.strerror})") from None
         return Card.from_json(text)
 
     def cards(self) -> list[Card]:
         """All cards in cards/ that can be read. Not verified."""
-        from consentry.consent.card import Card
-        from consentry.errors import CardInvalid
-
         found = []
         for path in sorted((self.path / "cards").glob("*.json")):
-            try:
-                found.append(Card.from_json(path.read_bytes()))
-            except CardInvalid:
-                continue
+            with suppress(CardInvalid):
+                found.append(self.card(str(path)))
         return found

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import click
@@ -32,7 +33,8 @@ class Command(ConnectedProviderCommand):
     stays away unless ``--verbosity`` asks for it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"context_settings": {"max_content_width": 100}, **kwargs})
+        kwargs.setdefault("context_settings", {"max_content_width": 100})
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def invoke(self, ctx: click.Context) -> Any:
         """See `click.Command`."""
@@ -83,14 +85,14 @@ def account_option(help: str = "Who signs.", *, required: bool = True) -> Callab
     return click.option("--account", type=_Account(), callback=chosen, metavar="ALIAS", help=text)
 
 
-def signer_of(account: Any, provider: Any, home: Home) -> Signer:
+def signer_of(account: Any, provider: Any) -> Signer:
     """The chosen ``account`` as a signer for this one command.
 
     A keyfile is unlocked once, with APE_ACCOUNTS_<alias>_PASSPHRASE or a hidden question, and locked again
     when the command ends: Ape would ask for every single message, by its hash. What a command signs it says
     itself, and asks for where it matters."""
     if isinstance(account, str):
-        return key_signer(home, account, provider.web3)
+        return key_signer(the_home(), account, provider.web3)
     ready(account)
     return ApeSigner(account, provider)
 
@@ -115,11 +117,18 @@ def ready(account: Any) -> None:
     stack.callback(account.set_autosign, False)
 
 
-def own_key(account: Any, provider: Any, ether: float) -> str:
+@cache
+def the_home() -> Home:
+    """CONSENTRY_HOME, once a process, so that a passphrase is asked for once."""
+    return Home()
+
+
+def own_key(account: Any, ether: float) -> str:
     """A new keyring with a signing key of its own; ``account`` gives it ``ether``. Gives its address."""
-    home, signing_key = Home(), secrets.token_bytes(32)
+    signing_key = secrets.token_bytes(32)
     address = LocalSigner(signing_key).address
-    home.keep(address, Keyring(signing_key=signing_key))
+    the_home().keep(address, Keyring(signing_key=signing_key))
+    click.echo(f"A keyring with its own key: {address}", err=True)
     if ether:
         ready(account)
         account.transfer(address, int(ether * 10**18))
@@ -128,8 +137,7 @@ def own_key(account: Any, provider: Any, ether: float) -> str:
 
 def desk_of(account: Any, provider: Any, *, create: bool = False) -> Desk:
     """The desk of ``account`` on the connected chain; ``create`` makes a keyring where there is none."""
-    home = Home()
-    return open_desk(home, provider.web3, signer_of(account, provider, home), create=create)
+    return open_desk(the_home(), provider.web3, signer_of(account, provider), create=create)
 
 
-__all__ = ["Command", "account_option", "desk_of", "own_key", "ready", "signer_of"]
+__all__ = ["Command", "account_option", "desk_of", "own_key", "ready", "signer_of", "the_home"]
