@@ -127,6 +127,8 @@ def test_every_entry_on_chain_is_on_the_page_once_and_nothing_else_is(story: Tol
         assert args["actor"] in row.cell("Who").text
         assert "0x" + args["grantId"].hex()[:8] in row.cell("On whose grant").text
         assert "0x" + args["recordId"].hex()[:8] in row.cell("Record").text
+        kind = "Substance use" if args["grantId"] == story.grants["revoked"] else "General"
+        assert row.cell("Record").text.startswith(kind)
         purposes = {1: "treatment", 2: "healthcare payment", 4: "healthcare operations"}
         assert row.cell("For").text == purposes[args["purpose"]]
 

@@ -136,6 +136,7 @@ class People:
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        self._kinds = {one.terms.segment: one.kind for one in report.consents if one.terms and one.kind}
 
     def name(self, address: str) -> str:
         """The name on the card of ``address``, or nothing."""
@@ -158,10 +159,10 @@ class People:
         grantee = self.behind(access.terms.grantee) if access.terms else access.entry.actor
         return "" if grantee == access.entry.actor else grantee
 
-    def what(self, consent: Consent) -> str:
-        """The kind that a grant is about, where the asker knows it."""
-        titles = {kind.name: kind.title for kind in kinds()}
-        return titles.get(consent.kind, consent.kind)
+    def what(self, terms: Terms | None) -> str:
+        """The kind that a grant is about, where the asker knows it, or nothing."""
+        name = self._kinds.get(terms.segment, "") if terms else ""
+        return next((kind.title for kind in kinds() if kind.name == name), name)
 
     def may(self, terms: Terms) -> str:
         """What terms let their grantee do."""
