@@ -13,15 +13,22 @@ from consentry.chain import Chain, LocalSigner
 from consentry.cli.home import VARIABLE, Home
 from consentry.cli.terminal import progress
 from consentry.client import Client, Group, Person
-from consentry.errors import NotFound, UsageError
+from consentry.errors import ConsentryError, NotFound, UsageError
 from consentry.keys.typed import Signer
+
+ETHER = 10**18
+
+
+class NotEnoughEther(ConsentryError):
+    """An account cannot pay for a transaction; it was not sent."""
 
 
 class Counted:
-    """A signer that remembers what it sent, so that a command can say what it cost."""
+    """A signer that remembers what it sent, so that a command can say what it cost, and that says in words
+    when it cannot pay: nodes say it in as many ways as there are nodes."""
 
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
+    def __init__(self, signer: Signer, web3: Web3) -> None:
+        self._signer, self._web3 = signer, web3
         self.sent: list[bytes] = []
 
     @property
@@ -34,7 +41,13 @@ class Counted:
         return self._signer.sign_typed_data(message)
 
     def send(self, transaction: dict[str, Any]) -> bytes:
-        """See `Signer`."""
+        """See `Signer`. Raises `NotEnoughEther`."""
+        there = self._web3.eth.get_balance(Web3.to_checksum_address(self.address))
+        if there < (most := transaction["gas"] * transaction["maxFeePerGas"]):
+            raise NotEnoughEther(
+                f"{self.address} has {there / ETHER:.6f} ether, and the transaction may cost "
+                f"{most / ETHER:.6f}; send it some, then run the same command again"
+            )
         self.sent.append(self._signer.send(transaction))
         return self.sent[-1]
 
@@ -86,7 +99,7 @@ def open_desk(home: Home, web3: Web3, signer: Signer, *, create: bool = False) -
     Raises `NotFound` (no deployment here, no keyring), `KeyringLocked`, `UsageError`, `Unreachable`."""
     chain = home.chain(web3)
     group = home.group(chain)
-    counted = Counted(signer)
+    counted = Counted(signer, web3)
     keyring = home.keyring(signer.address, create=create)
     me, steps = Person(counted, keyring, home.path, chain.deployment.id), _Steps()
     client = Client(home.store, chain, group, me, steps)

@@ -106,7 +106,7 @@ def deliver_file(chain: Chain, group: Group, signer: Signer, path: Path) -> None
         handed = json.loads(path.read_bytes())
     except (OSError, ValueError):
         raise UsageError(f"{path} cannot be read as a grant; ask the patient for it again") from None
-    counted = Counted(signer)
+    counted = Counted(signer, chain.rpc.web3)
     with progress("giving the key to the keyholders, then granting on chain"):
         receipt = deliver(chain, group, counted, handed)
     click.echo(handed["grantId"])

@@ -42,6 +42,8 @@ class Command(ConnectedProviderCommand):
             ctx.meta[_EXIT_STACK] = stack
             try:
                 return super().invoke(ctx)
+            except SystemExit as ended:  # Ape's own way to end on Ctrl-C
+                raise KeyboardInterrupt if ended.code == 130 else ended from None
             except ProviderError as error:
                 raise Unreachable(
                     f"{str(error).rstrip('.')}; check --network, and that the node runs"
