@@ -153,8 +153,12 @@ def chaos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return made
 
 
-def test_the_replayed_rule_agrees_with_the_contract_at_every_block(chaos: Chaos) -> None:
-    replay = Replay(chaos.world.chain)
+@pytest.fixture(scope="module")
+def replay(chaos: Chaos) -> Replay:
+    return Replay(chaos.world.chain)
+
+
+def test_the_replayed_rule_agrees_with_the_contract_at_every_block(chaos: Chaos, replay: Replay) -> None:
     for block, terms, actor, purpose, flag, reason in chaos.asked:
         assert replay.reason(terms, actor, purpose, flag, end_of(block)) == reason
 
@@ -166,8 +170,7 @@ def test_the_histories_met_nearly_every_reason(chaos: Chaos) -> None:
     assert len(met) >= 9
 
 
-def test_every_entry_that_the_contract_took_is_lawful_where_it_stands(chaos: Chaos) -> None:
-    replay = Replay(chaos.world.chain)
+def test_every_entry_that_the_contract_took_is_lawful_where_it_stands(replay: Replay) -> None:
     assert len(replay.entries) >= 2
     assert [replay.why_not(entry) for entry in replay.entries] == [""] * len(replay.entries)
 
@@ -179,8 +182,7 @@ def test_a_replay_up_to_a_block_knows_nothing_of_later_ones(chaos: Chaos) -> Non
     assert all(entry.block <= block for entry in replay.entries)
 
 
-def test_the_eve_of_a_time_is_the_last_block_before_it(chaos: Chaos) -> None:
-    replay = Replay(chaos.world.chain)
+def test_the_eve_of_a_time_is_the_last_block_before_it(replay: Replay) -> None:
     for block in range(2, replay.head, 20):
         assert replay.eve(replay.time(block), 1) == block - 1
         assert replay.eve(replay.time(block) + 1, 1) == block

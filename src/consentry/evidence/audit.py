@@ -14,7 +14,7 @@ from consentry.client.own import OwnGrant
 from consentry.consent.card import Card
 from consentry.errors import BlobAltered, BlobMissing, CidInvalid
 from consentry.evidence.journals import Dealt, Journal, deals, label_reads, refusals, releases, whole, word
-from consentry.evidence.model import Access, Consent, Finding, Report
+from consentry.evidence.model import Access, Consent, Finding, Report, counted
 from consentry.evidence.replay import Replay
 from consentry.keyholder.messages import Signed
 from consentry.keys.binding import abi_encode
@@ -109,11 +109,9 @@ def _chains(report: Report, chain: Chain, replay: Replay) -> None:
             text = "its entries do not lead to the head on chain: some are missing"
             found.append(Finding(f"access log of {actor}", text))
     actors = len({entry.actor for entry in replay.entries})
-    report.conclude(
-        found,
-        f"{len(replay.entries)} entries by {actors} actors follow one another up to the heads on chain, "
-        f"and {len(by_actor)} providers have no others",
-    )
+    entries_by = f"{counted(len(replay.entries), 'entry', 'entries')} by {counted(actors, 'actor')}"
+    others = counted(len(by_actor), "provider has", "providers have")
+    report.conclude(found, f"{entries_by} follow one another up to the heads on chain; {others} no others")
 
 
 def _follow(head: bytes, entries: Iterable[Entry]) -> tuple[bytes, Entry | None]:
@@ -148,11 +146,11 @@ def _accesses(report: Report, replay: Replay, released: dict[str, dict[int, int]
         report.accesses.append(Access(entry, time, terms, given, verdict, not why_not, why_not))
         if verdict != "released":
             report.notes.append(
-                f"the entry in block {entry.block} has {len(given)} releases, {report.threshold} are needed: "
-                f"{verdict}"
+                f"the entry in block {entry.block} has {counted(len(given), 'release')}, "
+                f"{report.threshold} are needed: {verdict}"
             )
-    text = "was allowed where it stands: consent, purpose, time and credential, replayed from events"
-    report.conclude(found, f"each of {len(replay.entries)} entries {text}")
+    text = "each was allowed where it stands: consent, purpose, time and credential, replayed from events"
+    report.conclude(found, f"{counted(len(replay.entries), 'entry', 'entries')}: {text}")
 
 
 def _consents(report: Report, replay: Replay, own: dict[bytes, OwnGrant]) -> None:
@@ -209,7 +207,8 @@ def _deals(report: Report, replay: Replay, journals: Sequence[Journal], store: S
         report.notes.append("no store was given: the blobs were not looked at")
         report.findings += found
     else:
-        report.conclude(found, f"{looked} blobs are in the store, and each is the one that was dealt")
+        blobs = counted(looked, "blob is", "blobs are")
+        report.conclude(found, f"{blobs} in the store, each as it was dealt")
 
 
 def _blob(store: Store, dealt: Dealt) -> Iterator[str]:

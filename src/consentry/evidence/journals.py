@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from consentry.chain.contracts import Entry
 from consentry.errors import IntegrityError, JournalBroken
-from consentry.evidence.model import Attempt, Finding, LabelRead, Report
+from consentry.evidence.model import Attempt, Finding, LabelRead, Report, counted
 from consentry.evidence.replay import Replay, end_of
 from consentry.keyholder.checks import MAX_AGE
 from consentry.keyholder.journal import Row, verify_journal
@@ -44,9 +44,8 @@ def whole(
     report.journals = {journal.card.index: journal.card.name for journal in longest}
     _missing(report, heard)
     rows = sum(len(journal.rows) for journal in longest)
-    report.conclude(
-        found, f"{len(longest)} journals are whole: their {rows} rows follow one another and are signed"
-    )
+    whole_ones = counted(len(longest), "journal is whole", "journals are whole")
+    report.conclude(found, f"{whole_ones}: {counted(rows, 'row')} follow one another and are signed")
     return longest
 
 
@@ -58,8 +57,8 @@ def _answers(
     answers = [one for one in kept if _is_signed(deployment, card, one)]
     if len(answers) < len(kept):
         report.notes.append(
-            f"{len(kept) - len(answers)} answers that were kept are not signed by {card.name}, "
-            "which they name: they were not used"
+            f"of the answers that were kept, {len(kept) - len(answers)} in the name of {card.name} are not "
+            "signed by it: they were not used"
         )
     return answers
 
@@ -101,8 +100,8 @@ def _missing(report: Report, heard: Sequence[Signed]) -> None:
         report.notes.append(f"answers of {names} were kept, and no journal of theirs was given")
     if len(report.journals) < report.threshold:
         report.notes.append(
-            f"{len(report.journals)} journals were given, and {report.threshold} keyholders are needed "
-            "for a release: more may have been released than is seen here"
+            f"{counted(len(report.journals), 'journal was', 'journals were')} given, and {report.threshold} "
+            "keyholders are needed for a record: more may have been released than is seen here"
         )
 
 
@@ -143,7 +142,8 @@ def releases(report: Report, replay: Replay, journals: Sequence[Journal]) -> dic
             wrong = "came after the patient's stop" if stopped else ""
             if wrong := wrong or _untimely(replay, entry, row.time) or _ended(replay, entry, row.time):
                 found.append(Finding(_where(journal), f"the release in row {row.index} {wrong}"))
-    report.conclude(found, f"each of {count} journalled releases names its entry and came while it counted")
+    text = "each names its entry, and came while consent and credential held"
+    report.conclude(found, f"{counted(count, 'release')} in the journals: {text}")
     return released
 
 

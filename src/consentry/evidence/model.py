@@ -118,3 +118,8 @@ class Report:
         """How the page calls an address: by its card where one is known."""
         card = self.cards.get(address)
         return card.name if card else address
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts: ``1 entry``, ``2 entries``; ``many`` is by default ``one`` with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
