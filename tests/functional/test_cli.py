@@ -140,6 +140,7 @@ def test_a_new_passphrase_is_typed_twice_and_not_short(monkeypatch: pytest.Monke
     assert CliRunner().invoke(ask, input=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
     shown = CliRunner().invoke(ask, input=f"{PASSPHRASE}\nanother one\n{PASSPHRASE}\n{PASSPHRASE}\n")
     assert (shown.exit_code, PASSPHRASE in shown.output) == (0, False)
+    assert shown.output.count("Passphrase for the keyring") == 2
     monkeypatch.setenv(terminal.PASSPHRASE, "short")
     with pytest.raises(UsageError, match="characters"):
         terminal.passphrase("the keyring", new=True)
@@ -220,11 +221,12 @@ def test_a_keyring_is_made_only_when_asked_for_and_opens_with_its_passphrase(
     with pytest.raises(NotFound, match="enrol"):
         Home(tmp_path).keyring(who)
     made = Home(tmp_path).keyring(who, create=True)
-    assert Home(tmp_path).keyring(who).seed == made.seed
+    home = Home(tmp_path)
+    assert home.keyring(who).seed == made.seed
+    assert PASSPHRASE not in repr(home)
     monkeypatch.setenv(terminal.PASSPHRASE, "another passphrase")
     with pytest.raises(KeyringLocked):
         Home(tmp_path).keyring(who)
-    assert PASSPHRASE not in repr(Home(tmp_path))
 
 
 def test_a_card_is_found_by_its_file_or_by_its_address(tmp_path: Path) -> None:
@@ -244,7 +246,7 @@ def test_a_card_is_found_by_its_file_or_by_its_address(tmp_path: Path) -> None:
 
 def test_an_npi_is_taken_by_its_check_digit() -> None:
     assert all(map(is_npi, ("1234567893", "1245319599", "1003000126", "2234567891")))
-    wrong = ("1234567890", "1234567894", "123456789", "12345678931", "3234567890", "", "１２３４５６７８９３")
+    wrong = ("1234567890", "1234567894", "123456789", "12345678931", "3234567899", "", "１２３４５６７８９３")
     assert not any(map(is_npi, wrong))
 
 
