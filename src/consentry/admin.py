@@ -55,6 +55,8 @@ class Admin:
         ]
         if issue:
             self._chain.send(self._me.signer, "ProviderRegistry", "issueBatch", issue)
+        parcel.state["finished"] = True
+        parcel.save()
         return cards
 
     def _card(self, applicant: Applicant) -> Card:

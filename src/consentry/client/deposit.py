@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from consentry.consent.terms import Terms
 from consentry.envelope.deposit import Part, make_parts, message, new_header
 from consentry.envelope.leaf import Label, make_leaf, record_id
 from consentry.envelope.statement import Statement
-from consentry.keyholder.messages import Signed
+from consentry.keyholder.messages import Keyholder, Signed
 from consentry.record import Record
 from consentry.store import Store
 
@@ -61,16 +62,23 @@ class Depositor:
             self._seal(parcel, patient, records, targets)
             self._pin(parcel)
             self._make_envelopes(parcel, targets)
-            self._deal(parcel, self._group.roster.threshold + 1)
+            self._deal(parcel, targets, self._group.roster.threshold + 1)
             self._anchor(parcel)
-        self._deal(parcel, self._group.roster.threshold + 1)
-        parcel.state["done"] = True
-        for record in parcel.state["records"]:
-            for secret in ("key", "salt", "anchorSalt"):
-                record.pop(secret, None)
-            parcel.path(record["file"]).unlink(missing_ok=True)
-        parcel.save()
+            self._forget(parcel)
+        self._deal(parcel, targets, 0)
+        if "finished" not in parcel.state and not any(e["parts"] for e in parcel.state["envelopes"]):
+            parcel.state["finished"] = True
+            parcel.save()
         return self._result(parcel)
+
+    def _forget(self, parcel: Parcel) -> None:
+        """Keeps of a deposit that stands on chain what its result says, and what is still to be dealt."""
+        for record in parcel.state["records"]:
+            parcel.path(record["file"]).unlink(missing_ok=True)
+        kept = ("kind", "record", "cid")
+        parcel.state["records"] = [{name: r[name] for name in kept} for r in parcel.state["records"]]
+        parcel.state["done"] = True
+        parcel.save()
 
     def _seal(
         self, parcel: Parcel, patient: bytes, records: Sequence[Record], targets: dict[str, Target]
@@ -86,6 +94,8 @@ class Depositor:
             name = f"blob-{number}"
             with record.open() as source, parcel.path(name).open("wb") as sink:
                 digest = seal.seal(source, sink, key, bound)
+                sink.flush()
+                os.fsync(sink.fileno())
             label = Label(record.kind, record.date, self._me.address, record.media_type)
             sealed.append(
                 {
@@ -109,13 +119,14 @@ class Depositor:
         if "envelopes" in parcel.state:
             return
         kinds = dict.fromkeys(record["kind"] for record in parcel.state["records"])
-        parcel.state["envelopes"] = [self._envelope(parcel, kind, targets[kind]) for kind in kinds]
+        envelopes = [self._envelope(parcel, kind, targets[kind].statement) for kind in kinds]
+        parcel.state["envelopes"] = envelopes
         parcel.save()
 
-    def _envelope(self, parcel: Parcel, kind: str, target: Target) -> dict[str, Any]:
+    def _envelope(self, parcel: Parcel, kind: str, statement: Statement) -> dict[str, Any]:
         deployment, roster = self._chain.deployment, self._group.roster
         shape = (roster.threshold, roster.count)
-        header, halves = new_header(deployment, target.statement, self._me.address, *shape)
+        header, halves = new_header(deployment, statement, self._me.address, *shape)
         leaves = []
         for record in (r for r in parcel.state["records"] if r["kind"] == kind):
             leaf, shares = make_leaf(
@@ -132,28 +143,34 @@ class Depositor:
             )
             record["anchor"] = leaf.anchor.hex()
             leaves.append((leaf, shares))
-        terms = target.terms.encode() if target.terms else b""
         keys = [card.public_key for card in roster.keyholders]
-        parts = make_parts(deployment, header, leaves, keyholder_keys=keys, terms=terms)
+        parts = make_parts(deployment, header, leaves, keyholder_keys=keys, terms=b"")
         signature = self._me.signer.sign_typed_data(message(deployment, parts[0].envelope))
         encoded = [replace(part, signature=signature).encode().hex() for part in parts]
         return {"kind": kind, "parts": encoded, "acknowledged": []}
 
-    def _deal(self, parcel: Parcel, need: int) -> None:
+    def _deal(self, parcel: Parcel, targets: dict[str, Target], need: int) -> None:
+        """Gives each keyholder that has not acknowledged it its part, with the terms that allow it now:
+        those of the first run may have been revoked and granted anew since."""
         for envelope in parcel.state["envelopes"]:
-            if len(envelope["acknowledged"]) == self._group.roster.count:
+            if not envelope["parts"]:
                 continue
             self._progress(f"dealing {envelope['kind']} to the keyholders")
-            answers = self._give([bytes.fromhex(part) for part in envelope["parts"]], need)
-            envelope["acknowledged"] = sorted(answers)
-            if len(answers) == self._group.roster.count:
+            terms = targets[envelope["kind"]].terms
+            parts = [Part.decode(bytes.fromhex(part)) for part in envelope["parts"]]
+            relied = [replace(part, terms=terms.encode() if terms else b"") for part in parts]
+            answers = self._give(relied, need, envelope["acknowledged"])
+            envelope["acknowledged"] = sorted({*envelope["acknowledged"], *answers})
+            if len(envelope["acknowledged"]) == self._group.roster.count:
                 envelope["parts"] = []
             self._keep(list(answers.values()))
             parcel.save()
 
-    def _give(self, parts: list[bytes], need: int) -> dict[int, Signed]:
-        subject = Part.decode(parts[0]).envelope
-        return self._group.give("deal", subject, lambda k: k.deal(parts[k.card.index - 1]), need=need)
+    def _give(self, parts: list[Part], need: int, held: list[int]) -> dict[int, Signed]:
+        def send(keyholder: Keyholder) -> Signed:
+            return keyholder.deal(parts[keyholder.card.index - 1].encode())
+
+        return self._group.give("deal", parts[0].envelope, send, need=need, held=held)
 
     def _keep(self, answers: list[Signed]) -> None:
         for answer in answers:

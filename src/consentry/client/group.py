@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,15 +35,21 @@ class Group:
         self._keyholders = {keyholder.card.index: keyholder for keyholder in keyholders}
 
     def each(
-        self, ask: Callable[[Keyholder, KeyholderCard], Answer], *, enough: int | None = None
+        self,
+        ask: Callable[[Keyholder, KeyholderCard], Answer],
+        *,
+        enough: int | None = None,
+        but: Collection[int] = (),
     ) -> tuple[dict[int, Answer], Outcome]:
-        """Asks each keyholder in turn, until ``enough`` answered well. A refusal, silence or bad bytes
-        from one are kept in the outcome and end nothing."""
+        """Asks each keyholder in turn (``but`` some indexes), until ``enough`` answered well. A refusal,
+        silence or bad bytes from one are kept in the outcome and end nothing."""
         answers: dict[int, Answer] = {}
         outcome = Outcome()
         for card in self.roster.keyholders:
             if enough is not None and len(answers) >= enough:
                 break
+            if card.index in but:
+                continue
             if (keyholder := self._keyholders.get(card.index)) is None:
                 outcome.failed[card.index] = "not reachable"
                 continue
@@ -56,19 +62,27 @@ class Group:
         return answers, outcome
 
     def give(
-        self, verb: str, subject: bytes, send: Callable[[Keyholder], Signed], *, need: int
+        self,
+        verb: str,
+        subject: bytes,
+        send: Callable[[Keyholder], Signed],
+        *,
+        need: int,
+        held: Collection[int] = (),
     ) -> dict[int, Signed]:
-        """Gives something to all; each acknowledgement is checked. Raises `TooFewKeyholders` when
-        fewer than ``need`` acknowledged; what the others hold stays, and giving it again is harmless."""
+        """Gives something to all but those that ``held`` it before; each acknowledgement is checked.
+
+        Raises `TooFewKeyholders` when fewer than ``need`` hold it then; with those it stays, and giving it
+        again is harmless."""
 
         def one(keyholder: Keyholder, card: KeyholderCard) -> Signed:
             signed = send(keyholder)
             signed.verify(self.deployment, card, verb, subject)
             return signed
 
-        answers, outcome = self.each(one)
-        if len(answers) < need:
-            raise TooFewKeyholders(outcome.describe(f"{verb} not taken", len(answers), need))
+        answers, outcome = self.each(one, but=held)
+        if (good := len(answers) + len(held)) < need:
+            raise TooFewKeyholders(outcome.describe(f"{verb} not taken", good, need))
         return answers
 
     def call(self, signer: Signer, card: KeyholderCard, verb: str, body: bytes) -> Call:

@@ -24,7 +24,8 @@ _STATE = "state"
 class Parcel:
     """One unfinished verb: ``state`` is JSON values, `path` a place for its large files.
 
-    Change ``state`` and `save` before the step that relies on it.
+    Change ``state`` and `save` before the step that relies on it. A parcel that is kept for its result
+    carries ``finished`` in its state.
     """
 
     def __init__(self, folder: Path, key: bytes) -> None:
@@ -65,9 +66,13 @@ class Outbox:
             mac.update(len(raw).to_bytes(8, "big") + raw)
         return Parcel(self._folder / mac.hexdigest()[:40], self._key)
 
+    def parcels(self) -> list[Parcel]:
+        """All parcels, finished ones that are kept for their result included."""
+        return [Parcel(state.parent, self._key) for state in sorted(self._folder.glob(f"*/{_STATE}"))]
+
     def unfinished(self) -> int:
-        """How many verbs are waiting to be finished."""
-        return sum(1 for _ in self._folder.glob(f"*/{_STATE}"))
+        """How many verbs are waiting to be finished: calling each again with its input does it."""
+        return sum(1 for parcel in self.parcels() if "finished" not in parcel.state)
 
 
 def seal_file(path: Path, key: bytes, data: bytes) -> None:

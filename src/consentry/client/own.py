@@ -9,6 +9,7 @@ from typing import Any
 
 from consentry.chain.contracts import Chain
 from consentry.client.group import Group
+from consentry.client.outbox import Parcel
 from consentry.client.person import Person
 from consentry.consent.box import KeyBox, open_own_box
 from consentry.consent.card import Card
@@ -28,6 +29,7 @@ from consentry.keyholder.messages import Keyholder, OwnAnswer
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import ALGORITHM, new_seed
+from consentry.record import kind as kind_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +72,29 @@ class Own:
     def enrol(self, kinds: list[str]) -> list[Segment]:
         """Publishes the encryption key and gives the keyholders one statement a kind; t must take each.
 
-        What is there already is kept; a second run gives the rest."""
+        What is there already is kept; a second run gives it to the keyholders that missed it. Raises
+        `KindUnknown` before anything is done."""
+        for kind in kinds:
+            kind_named(kind)
         self._publish_key()
-        there = self._enrolled()
+        holders, known = self.refresh(), self.segments()
         parcel = self._me.outbox.parcel("enrol")
         for kind in kinds:
-            if kind in there:
-                continue
-            if kind not in parcel.state:
-                signed = self._new_statement(kind)
-                parcel.state[kind] = [signed.body.hex(), signed.signature.hex()]
-                parcel.save()
-            self._give(SignedStatement(*map(bytes.fromhex, parcel.state[kind])))
-        self.refresh()
+            if kind in known:
+                fields = self._me.copy.statements[known[kind].statement.hash.hex()]
+            else:
+                fields = self._begun(parcel, kind)
+            self._give(fields, holders)
         parcel.drop()
         return list(self.segments().values())
 
-    def _enrolled(self) -> dict[str, Segment]:
-        self.refresh(required=False)
-        return self.segments()
+    def _begun(self, parcel: Parcel, kind: str) -> list[str]:
+        """The statement of a run that was cut off, or a new one."""
+        if kind not in parcel.state:
+            signed = self._new_statement(kind)
+            parcel.state[kind] = [signed.body.hex(), signed.signature.hex()]
+            parcel.save()
+        return list(parcel.state[kind])
 
     def _publish_key(self) -> None:
         public = self._me.keyring.public_key
@@ -112,17 +118,21 @@ class Own:
         ).encode()
         return SignedStatement(body, self._me.signer.sign_typed_data(message(self._chain.deployment, body)))
 
-    def _give(self, signed: SignedStatement) -> None:
+    def _give(self, fields: list[str], holders: dict[int, Taken]) -> None:
+        signed = SignedStatement(*map(bytes.fromhex, fields))
         subject, need = signed.statement.hash, self._group.roster.threshold
-        answers = self._group.give("statement", subject, lambda k: k.statement(signed), need=need)
+        held = [index for index, taken in holders.items() if ("statements", subject.hex(), fields) in taken]
+        answers = self._group.give("statement", subject, lambda k: k.statement(signed), need=need, held=held)
         for answer in answers.values():
             self._me.copy.hear(answer)
+        self._me.copy.statements[subject.hex()] = fields
+        self._me.save()
 
     # --- what is mine
 
-    def refresh(self, *, required: bool = False) -> None:
-        """Brings the own copy up to date from every keyholder that answers. With ``required`` raises
-        `NotFound` when none answered and there is no copy."""
+    def refresh(self, *, required: bool = False) -> dict[int, Taken]:
+        """Brings the own copy up to date from every keyholder that answers, and gives the answers by index.
+        With ``required`` raises `NotFound` when none answered and there is no copy."""
         body = abi_encode(["bytes32"], [self._me.identity])
 
         def ask(keyholder: Keyholder, card: KeyholderCard) -> Taken:
@@ -135,6 +145,7 @@ class Own:
         self._me.save()
         if required and not (answers or self._me.copy.records):
             raise NotFound("no keyholder answers and there is no copy of your records here")
+        return answers
 
     def _keep(self, table: str, key: str, fields: Any) -> None:
         """A keyholder may give anything: what is in the copy gives way only to what holds, if it does not
@@ -200,13 +211,14 @@ class Own:
         """What opens each of the patient's records that stands on chain, in the order of her copy.
 
         A leaf that was not anchored, or does not open, is left out; `opening` says why."""
-        found = []
+        found: dict[bytes, Key] = {}
         for fields in self._me.copy.records.values():
             try:
-                found.append(self._key(fields))
+                key = self._key(fields)
             except IntegrityError:
                 continue
-        return found
+            found.setdefault(key.leaf.record_id, key)
+        return list(found.values())
 
     def opening(self, record: bytes) -> Key:
         """What opens one record. Raises `NotFound`, or what is wrong with it: `OwnWrapBroken` (the
