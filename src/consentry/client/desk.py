@@ -20,7 +20,6 @@ from consentry.envelope.leaf import Label
 from consentry.envelope.statement import Statement, verify_statement
 from consentry.errors import (
     IntegrityError,
-    NoGrant,
     NotFound,
     SegmentMissing,
     StatementStale,
@@ -172,11 +171,10 @@ class Client:
         t releases. Raises `NoGrant`, `NotAllowed`, `TooFewKeyholders` or an `IntegrityError`."""
         if patient == self._me.identity:
             return self._open_own(record)
-        for listing in self._reader.records(patient, grant_id):
-            if listing.record_id == record:
-                self._progress("requesting: an entry in the access log")
-                return self._reader.open(listing, 1 << purpose_bit(purpose))
-        raise NoGrant("no grant in force lets you see such a record; nothing was requested")
+        bit = 1 << purpose_bit(purpose)
+        listing = self._reader.find(patient, record, bit, grant_id)
+        self._progress("requesting: an entry in the access log")
+        return self._reader.open(listing, bit)
 
     def my_records(self) -> Sequence[tuple[bytes, Label]]:
         """The patient's own records: (record id, label)."""

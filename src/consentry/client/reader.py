@@ -38,13 +38,15 @@ from consentry.errors import (
     EnvelopesDiffer,
     GrantNotDelivered,
     IntegrityError,
+    NoGrant,
     NotAllowed,
+    Refused,
     ShareMismatch,
     TooFewKeyholders,
     WrapBroken,
 )
 from consentry.keyholder.checks import MAX_AGE
-from consentry.keyholder.messages import BoxAnswer, Keyholder, Listed, ReleaseAsked, release_info
+from consentry.keyholder.messages import Keyholder, Listed, ReleaseAsked, release_info
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_decode, abi_encode, identity
 from consentry.keys.hpke import new_seed, public_key, unwrap
@@ -145,13 +147,13 @@ class Reader:
         body = abi_encode(["bytes32", "bytes32"], [patient, grant_id])
         roster = self._group.roster
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[KeyBox, BoxAnswer]:
+        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[KeyBox, dict[bytes, SignedStatement]]:
             answer = keyholder.fetch_box(self._group.call(self._me.signer, card, "fetch_box", body))
             box = KeyBox.decode(answer.box)
             if (box.patient, box.grant_id) != (patient, grant_id):
                 raise IntegrityError("the key box is that of another grant")
             answer.signed.verify(self._chain.deployment, card, "box", box.hash)
-            return box, answer
+            return box, {signed.statement.hash: signed for signed in answer.statements}
 
         answers, _ = self._group.each(ask, enough=max(roster.safe, roster.threshold))
         box = self._believed(patient, [box for box, _ in answers.values()])
@@ -161,7 +163,7 @@ class Reader:
             granted = self._open_box(box)
         except WrapBroken:
             return None
-        statements = {s.statement.hash: s for _, answer in answers.values() for s in answer.statements}
+        statements = {key: signed for _, given in answers.values() for key, signed in given.items()}
         self._check_seed(granted, box, list(statements.values()))
         return Grant(granted, box.version, tuple(statements.values()), len(answers))
 
@@ -258,20 +260,49 @@ class Reader:
         return Listing(record, listed.record_salt, label, grant, place, half)
 
     def records(self, patient: bytes, grant_id: bytes | None = None) -> list[Listing]:
-        """All records of ``patient`` that my grants reach, each once."""
+        """All records of ``patient`` that my grants reach, each once. Raises as `reach`."""
         found: dict[bytes, Listing] = {}
-        broken: list[BoxBroken] = []
+        for listing in self.reach(patient, grant_id):
+            found.setdefault(listing.record_id, listing)
+        return list(found.values())
+
+    def reach(self, patient: bytes, grant_id: bytes | None = None) -> Iterator[Listing]:
+        """What each of my grants lists in turn, newest grant first: a record once for each grant.
+
+        Where no grant lists anything, raises what was wrong with the first: `BoxBroken`, or `NotAllowed`
+        for one that has expired or not begun."""
+        listed, wrong = False, []
         for grant in self.grants(patient, grant_id):
-            if not grant.granted.terms.flags & READ:
+            terms = grant.granted.terms
+            if not terms.flags & READ:
                 continue
             try:
+                self._need(grant, terms.purposes & -terms.purposes)  # any one of them
                 for listing in self.labels(grant):
-                    found.setdefault(listing.record_id, listing)
-            except BoxBroken as error:
-                broken.append(error)
-        if broken and not found:
-            raise broken[0]
-        return list(found.values())
+                    listed = True
+                    yield listing
+            except (BoxBroken, NotAllowed) as error:
+                wrong.append(error)
+        if wrong and not listed:
+            raise wrong[0]
+
+    def _need(self, grant: Grant, purpose: int) -> None:
+        reason = self._chain.why(grant.granted.terms, self._me.address, purpose, READ)
+        if reason != Reason.NONE:
+            raise NotAllowed(f"{reason.text}; nothing was requested")
+
+    def find(self, patient: bytes, record: bytes, purpose: int, grant_id: bytes | None = None) -> Listing:
+        """The record by a grant that allows ``purpose`` (one bit). Raises `NotAllowed` when the grants that
+        reach the record do not allow it, `NoGrant` when none reaches it."""
+        refused: Refused = NoGrant("no grant in force lets you see such a record; nothing was requested")
+        for listing in self.reach(patient, grant_id):
+            if listing.record_id == record:
+                try:
+                    self._need(listing.grant, purpose)
+                    return listing
+                except NotAllowed as error:
+                    refused = error
+        raise refused
 
     # --- open
 
@@ -279,11 +310,8 @@ class Reader:
         """Opens one listed record for ``purpose`` (one bit): an entry first, then t releases.
 
         Raises `NotAllowed` before anything is written; afterwards a repeated call uses the same entry."""
-        terms = listing.grant.granted.terms
-        reason = self._chain.why(terms, self._me.address, purpose, READ)
-        if reason != Reason.NONE:
-            raise NotAllowed(f"{reason.text}; nothing was requested")
-        parcel = self._me.outbox.parcel("open", listing.record_id, terms.grant_id, purpose)
+        self._need(listing.grant, purpose)
+        parcel = self._me.outbox.parcel("open", listing.record_id, listing.grant.id, purpose)
         entry = self._request(parcel, listing, purpose)
         self._await_depth(entry)
         shares, cheats = self._releases(listing, entry, bytes.fromhex(parcel.state["replySeed"]))
@@ -298,12 +326,17 @@ class Reader:
         )
 
     def _request(self, parcel: Parcel, listing: Listing, purpose: int) -> Entry:
-        """The entry of an earlier run while keyholders still answer it, else a new one."""
-        for entry in self._earlier(parcel, listing):
+        """The entry of an earlier run while keyholders still answer it, else a new one.
+
+        A reply key without an entry is used again: its transaction may still be on its way, and must not
+        be followed by a different one."""
+        earlier = self._earlier(parcel, listing)
+        for entry in earlier:
             if self._chain.head().time - self._chain.time_of(entry.block) <= MAX_AGE:
                 return entry
-        parcel.state["replySeed"] = new_seed().hex()
-        parcel.save()
+        if earlier or "replySeed" not in parcel.state:
+            parcel.state["replySeed"] = new_seed().hex()
+            parcel.save()
         terms = listing.grant.granted.terms
         reply_hash = keccak(public_key(bytes.fromhex(parcel.state["replySeed"])))
         salts = [listing.record_salt]
