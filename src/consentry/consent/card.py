@@ -70,7 +70,7 @@ class Card:
         return cls(**fields)
 
 
-def _fields(text: str | bytes, file_format: str, cls: type) -> dict[str, Any]:
+def _fields(text: str | bytes, file_format: str, cls: type[Any]) -> dict[str, Any]:
     try:
         fields = json.loads(text)
         if fields.pop("format") != file_format or set(fields) != set(cls.__dataclass_fields__):
@@ -78,9 +78,9 @@ def _fields(text: str | bytes, file_format: str, cls: type) -> dict[str, Any]:
         for name, value in fields.items():
             if name in ("salt", "public_key", "signature"):
                 fields[name] = bytes.fromhex(value.removeprefix("0x"))
-            elif not isinstance(value, int if name == "algorithm" else str):
-                raise ValueError
-            elif name in ("address", "authority") and not is_checksum_address(value):
+            elif not isinstance(value, int if name == "algorithm" else str) or (
+                name in ("address", "authority") and not is_checksum_address(value)
+            ):
                 raise ValueError
         return dict(fields)
     except (ValueError, KeyError, TypeError, AttributeError):

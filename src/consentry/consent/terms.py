@@ -129,7 +129,4 @@ def sentence(
         action = f"may add new records to my {what} records, and read nothing by this"
     else:
         action = f"may read my {what} records for {' and '.join(purposes) or 'no purpose at all'}"
-    return (
-        f"{who} {action}, from {_day(not_before)} until {_day(expires_at)}. "
-        "I can end this at any time."
-    )
+    return f"{who} {action}, from {_day(not_before)} until {_day(expires_at)}. I can end this at any time."

@@ -55,8 +55,8 @@ class Header:
         *fields, contributor, threshold, count, session_wrap, own_wrap = abi_decode(
             _HEADER, data, "an envelope's header"
         )
-        rest = (to_checksum_address(contributor), threshold, count, session_wrap, own_wrap)
-        return cls(*fields, *rest)
+        checked = to_checksum_address(contributor)
+        return cls(*(*fields, checked, threshold, count, session_wrap, own_wrap))
 
     def place(self, deployment: Deployment) -> Place:
         """Where the envelope's records lie. Raises `IntegrityError` for another deployment's header."""
