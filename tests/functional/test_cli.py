@@ -12,15 +12,26 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from consentry.cli import cli, opening, terminal
-from consentry.cli.arguments import ADDRESS, DAY_TYPE, IDENTIFIER, pick
+from consentry.admin import ORGANISATION, Applicant
+from consentry.chain import LocalSigner
+from consentry.cli import cli, enrolling, granting, opening, terminal
+from consentry.cli.arguments import ADDRESS, DAY, DAY_TYPE, IDENTIFIER, pick
+from consentry.cli.desk import Counted, Desk, NotEnoughEther
 from consentry.cli.home import Home
-from consentry.cli.providers import ROLES, is_npi, read_providers
+from consentry.cli.providers import ROLES, is_npi, read_providers, standing
 from consentry.consent.card import Offer
 from consentry.consent.membership import Membership, MembershipInvalid, NotThisMember, admit, take
-from consentry.errors import CardInvalid, FindingsError, KeyringLocked, NoGrant, NotFound, UsageError
+from consentry.errors import (
+    CardInvalid,
+    FindingsError,
+    KeyringLocked,
+    NoGrant,
+    NotAllowed,
+    NotFound,
+    UsageError,
+)
 from consentry.keys.hpke import public_key
-from tests.support.world import World, make_world
+from tests.support.world import World, make_world, record
 
 NOW = 1_767_225_600  # 2026-01-01
 HEADING = "file,name,number,roles,organisation,valid_until"
@@ -194,7 +205,7 @@ def test_a_file_is_not_replaced_unasked_and_appears_whole_or_not_at_all(tmp_path
             terminal.write_new(place, b"three", force=True)
 
 
-def test_where_the_record_goes_is_settled_before_it_is_asked_for(tmp_path: Path) -> None:
+def test_where_the_record_goes_is_settled_before_it_is_asked_for() -> None:
     asked = {
         "patient": None,
         "record": None,
@@ -334,15 +345,161 @@ def test_the_role_that_needs_a_second_authority_has_no_word() -> None:
     assert 2 not in ROLES.values()
 
 
-# --- memberships
+def test_a_row_is_done_only_while_card_and_credential_are_what_it_says(world: World) -> None:
+    home, now = Home(world.home), world.chain.head().time
+    offer, validity = world.desk("laboratory").offer(), (now - DAY, now + 9 * DAY)
+    row = Applicant(offer, "Synthetic Laboratory", "GMC:1", ORGANISATION, None, *validity)
+    assert standing(home, world.chain, row) is None
+    (card,) = world.admin.onboard([row])
+    assert standing(home, world.chain, row) is None
+    terminal.write_new(made(home.card_file(card.address)), card.to_json().encode(), force=False)
+    assert standing(home, world.chain, row) == card
+    hospital = world.person("hospital").address
+    for change in (
+        {"name": "Another"},
+        {"number": "GMC:2"},
+        {"roles": ORGANISATION | 1},
+        {"valid_until": now + DAY},
+        {"organisation": hospital},
+    ):
+        assert standing(home, world.chain, replace(row, **change)) is None  # type: ignore[arg-type]
+    world.admin.suspend(card.address)
+    assert standing(home, world.chain, row) is None
+
+
+# --- desks
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A hospital, its clinician, and a practice of its own; the patient has two general records."""
     made = make_world(tmp_path_factory.mktemp("world"))
-    made.onboard("hospital", roles=0x8001)
+    made.onboard("hospital", roles=ORGANISATION | 1)
     made.onboard("clinician", organisation="hospital")
+    made.onboard("practice")
+    made.desk("patient").enrol(["general", "hiv"])
+    made.desk("patient").deposit(made.patient, [record("general"), record("general", b"more"), record("hiv")])
     return made
+
+
+def made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def desk(world: World, who: str) -> Desk:
+    me = world.person(who)
+    counted = Counted(me.signer, world.web3)
+    return Desk(Home(world.home), world.chain, world.group, me, world.desk(who), counted)
+
+
+def enrol(world: World, who: str, **options: Any) -> None:
+    unset = {
+        "role": "patient",
+        "output": None,
+        "force": False,
+        "admit": None,
+        "member_of": None,
+        "card": None,
+    }
+    enrolling.run(desk(world, who), **{**unset, **options})
+
+
+def card_file(world: World, who: str, **changes: str) -> str:
+    path = world.home / f"{who}{len(changes)}.json"
+    path.write_text(replace(world.cards[who], **changes).to_json())  # type: ignore[arg-type]
+    return str(path)
+
+
+def test_an_organisation_admits_its_members_and_nobody_else(world: World) -> None:
+    for who, to in (("hospital", "practice"), ("clinician", "hospital"), ("hospital", "hospital")):
+        with pytest.raises(NotAllowed, match="no member"):
+            enrol(world, who, admit=card_file(world, to), output=str(world.home / "refused"))
+    with pytest.raises(CardInvalid):
+        enrol(world, "hospital", admit=card_file(world, "clinician", name="Dr X"), output="refused")
+    assert not (world.home / "refused").exists()
+
+
+def test_a_member_takes_the_key_by_the_organisations_true_card(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(terminal.PASSPHRASE, PASSPHRASE)
+    handed = str(world.home / "handed.json")
+    enrol(world, "hospital", admit=card_file(world, "clinician"), output=handed)
+    with pytest.raises(CardInvalid):
+        enrol(world, "clinician", member_of=handed, card=card_file(world, "hospital", name="Dr X"))
+    with pytest.raises(NotFound):
+        enrol(world, "clinician", member_of=handed)
+    address = world.person("clinician").address
+    assert not Home(world.home).keyring_file(address).exists()
+    enrol(world, "clinician", member_of=handed, card=card_file(world, "hospital"))
+    kept = Home(world.home).keyring(address).organisations
+    assert kept == {world.cards["hospital"].address: world.person("hospital").keyring.seed}
+
+
+def test_options_of_a_grant_that_do_not_fit_each_other_are_refused(world: World) -> None:
+    fitting: dict[str, Any] = {"kinds": ["general"], "record": None, "purposes": [], "until": None, "days": 9}
+    fitting |= {"deposit": False, "members": False}
+    patient, card = desk(world, "patient"), world.cards["clinician"]
+    offered = granting.offer(patient, card, **fitting)
+    assert (offered.purposes, offered.flags, offered.until % DAY) == (("TREAT",), 1, 0)
+    assert granting.offer(patient, card, **{**fitting, "deposit": True, "members": True}).flags == 6
+    for change in (
+        {"kinds": []},
+        {"days": None},
+        {"until": NOW},
+        {"deposit": True, "purposes": ["TREAT"]},
+        {"record": "12345678", "kinds": ["general", "hiv"]},
+        {"record": "12345678", "deposit": True},
+    ):
+        with pytest.raises(UsageError):
+            granting.offer(patient, card, **{**fitting, **change})
+    with pytest.raises(NotFound, match="no record"):
+        granting.offer(patient, card, **{**fitting, "record": "12345678"})
+
+
+def asked(**changes: Any) -> opening.Asked:
+    unset = {
+        "patient": None,
+        "record": None,
+        "kind": None,
+        "purpose": "TREAT",
+        "output": None,
+        "force": False,
+    }
+    return opening.Asked(**{**unset, **changes})
+
+
+def test_a_kind_that_has_several_records_opens_none_of_them(world: World, tmp_path: Path) -> None:
+    file, patient = str(tmp_path / "record"), desk(world, "patient")
+    with pytest.raises(UsageError, match="2 records of kind 'general'"):
+        opening.list_or_open(patient, asked(kind="general", output=file))
+    with pytest.raises(NotFound):
+        opening.list_or_open(patient, asked(kind="mental-health", output=file))
+    assert not list(tmp_path.iterdir())
+    opening.list_or_open(patient, asked(kind="hiv", output=file))
+    assert b'"kind":"hiv"' in Path(file).read_bytes()
+
+
+def test_an_occupied_file_is_found_before_an_entry_is_written(world: World, tmp_path: Path) -> None:
+    world.grant("clinician", "hiv")
+    (tmp_path / "record").write_text("mine")
+    of_hers = {"patient": world.person("patient").address, "kind": "hiv", "output": str(tmp_path / "record")}
+    with pytest.raises(UsageError, match="--force"):
+        opening.list_or_open(desk(world, "clinician"), asked(**of_hers))
+    assert world.chain.entries(actor=world.person("clinician").address) == []
+    opening.list_or_open(desk(world, "clinician"), asked(**of_hers, force=True))
+    assert len(world.chain.entries(actor=world.person("clinician").address)) == 1
+
+
+def test_who_has_no_ether_is_told_so_before_anything_is_sent(world: World) -> None:
+    poor = Counted(LocalSigner(b"\7" * 32, world.web3), world.web3)
+    with pytest.raises(NotEnoughEther, match=r"has 0\.0+ ether, and the transaction may cost 0\.000050"):
+        poor.send({"gas": 50_000, "maxFeePerGas": 10**9})
+    assert poor.sent == []
+
+
+# --- memberships
 
 
 def handed(world: World) -> Membership:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from web3 import HTTPProvider, Web3
@@ -73,7 +73,7 @@ class Desk:
     me: Person
     client: Client
     signer: Counted
-    _steps: _Steps
+    _steps: _Steps = field(default_factory=_Steps)
 
     @contextmanager
     def working(self, start: str) -> Iterator[None]:
