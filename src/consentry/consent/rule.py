@@ -92,10 +92,10 @@ def _flags(terms: Terms, purpose: int, flag: int) -> Reason:
         return Reason.UNKNOWN_FLAGS
     if flag not in (READ, DEPOSIT) or not terms.flags & flag:
         return Reason.FLAG_NOT_GRANTED
-    if terms.flags & DEPOSIT and (terms.purposes or purpose):
+    if terms.flags & DEPOSIT and terms.purposes:
         return Reason.PURPOSES_NOT_ZERO
     if flag == DEPOSIT:
-        return Reason.NONE
+        return Reason.PURPOSES_NOT_ZERO if purpose else Reason.NONE
     if purpose.bit_count() != 1:
         return Reason.PURPOSE_NOT_ONE
     return Reason.NONE if terms.purposes & purpose else Reason.PURPOSE_NOT_GRANTED
