@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eth_utils.address import is_checksum_address
+
+from consentry.chain.manifest import NAMES
 from consentry.errors import NotFound, UsageError
 from consentry.keys.binding import Deployment
 from consentry.keys.keyring import write_private
@@ -78,9 +81,10 @@ class Deployments:
                 f"0x{genesis.hex()[:8]}...; deployments known for chain ids: {known}); "
                 "connect to another network, or run deploy here first"
             )
-        contracts = {name: Placed(**placed) for name, placed in entry.pop("contracts").items()}
-        keyholders = bytes.fromhex(entry.pop("keyholders")[2:])
-        return Deployed(chain_id, genesis, contracts, keyholders=keyholders, **entry)
+        try:
+            return _deployed(chain_id, genesis, **entry)
+        except (ValueError, TypeError, AttributeError):
+            raise self._broken() from None
 
     def add(self, deployed: Deployed) -> None:
         """Records a deployment, replacing an earlier one on the same chain."""
@@ -106,7 +110,29 @@ class Deployments:
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{self.path} is not a deployments file of this version") from None
+            raise self._broken() from None
+
+    def _broken(self) -> UsageError:
+        return UsageError(
+            f"{self.path} is not a deployments file of this version; get it again from who deployed"
+        )
+
+
+def _deployed(
+    chain_id: int,
+    genesis: bytes,
+    *,
+    contracts: dict[str, dict[str, Any]],
+    authorities: list[str],
+    depth: int,
+    keyholders: str,
+) -> Deployed:
+    placed = {name: Placed(**fields) for name, fields in contracts.items()}
+    roster_hash = bytes.fromhex(keyholders.removeprefix("0x"))
+    shaped = set(placed) == set(NAMES) and len(roster_hash) == 32 and depth >= 0
+    if not shaped or not all(is_checksum_address(p.address) and p.block >= 0 for p in placed.values()):
+        raise ValueError
+    return Deployed(chain_id, genesis, placed, authorities, depth, roster_hash)
 
 
 def _key(chain_id: int, genesis: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,17 +79,38 @@ def _fields(text: str | bytes, file_format: str, cls: type[Any]) -> dict[str, An
         for name, value in fields.items():
             if name in ("salt", "public_key", "signature"):
                 fields[name] = bytes.fromhex(value.removeprefix("0x"))
-            elif not isinstance(value, int if name == "algorithm" else str) or (
-                name in ("address", "authority") and not is_checksum_address(value)
-            ):
+            if not _CHECKS.get(name, bool)(fields[name]):
                 raise ValueError
         return dict(fields)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CardInvalid(f"the file is not a {file_format!r}; ask its owner for it again") from None
 
 
+def _shows(text: str, longest: int) -> bool:
+    """Whether a sentence can show ``text``: no line breaks, no marks that turn the direction of reading."""
+    return text.isprintable() and len(text) <= longest
+
+
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "salt": lambda value: len(value) == 32,
+    "name": lambda value: bool(value.strip()) and _shows(value, 200),
+    "number": lambda value: _shows(value, 100),
+    "address": is_checksum_address,
+    "authority": is_checksum_address,
+    "algorithm": lambda value: type(value) is int and 0 <= value < 1 << 16,
+    "signature": lambda value: True,
+}
+
+
 def new_card(offer: Offer, *, name: str, number: str, authority: str) -> Card:
-    """An unsigned card for the provider that made ``offer``."""
+    """An unsigned card for the provider that made ``offer``.
+
+    Raises `CardInvalid` for a name or number that a sentence cannot show on one line."""
+    if not _CHECKS["name"](name) or not _CHECKS["number"](number):
+        raise CardInvalid(
+            f"the name {name!r} or the number {number!r} cannot stand on a card: one line of at most 200 "
+            "printable characters is needed, and a name must not be empty"
+        )
     salt = secrets.token_bytes(32)
     return Card(salt, name, number, offer.address, offer.algorithm, offer.public_key, authority)
 

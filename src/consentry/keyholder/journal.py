@@ -41,9 +41,13 @@ class Row:
         """Raises `JournalBroken`."""
         try:
             rest = bytes.fromhex(fields["hash"]), bytes.fromhex(fields["signature"])
-            return cls(fields["index"], fields["time"], fields["kind"], dict(fields["body"]), *rest)
+            row = cls(fields["index"], fields["time"], fields["kind"], dict(fields["body"]), *rest)
         except (KeyError, ValueError, TypeError):
             raise JournalBroken("a journal row cannot be read") from None
+        numbers = all(type(number) is int and number >= 0 for number in (row.index, row.time))
+        if not numbers or not all(type(text) is str for text in (row.kind, *row.body, *row.body.values())):
+            raise JournalBroken("a journal row cannot be read: a number or text in it is none")
+        return row
 
 
 def first_hash(deployment: Deployment, address: str) -> bytes:

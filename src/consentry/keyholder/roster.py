@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
 from consentry.errors import IntegrityError, NotFound, UsageError
@@ -40,10 +41,15 @@ class Roster:
     keyholders: tuple[KeyholderCard, ...]
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` for a threshold or indexes that make no sense."""
-        indexes = [card.index for card in self.keyholders]
-        if indexes != list(range(1, len(indexes) + 1)) or not 1 <= self.threshold <= len(indexes):
+        """Raises `UsageError` for a threshold, indexes or accounts that make no sense."""
+        indexes, count = [card.index for card in self.keyholders], len(self.keyholders)
+        if indexes != list(range(1, count + 1)) or not 1 <= self.threshold <= count <= 255:
             raise UsageError("keyholders are numbered 1..n, and the threshold lies between 1 and n")
+        accounts = {card.address for card in self.keyholders}
+        if len(accounts) < count or not all(map(is_checksum_address, accounts)):
+            raise UsageError("each keyholder has a checksummed address of its own")
+        if not all(isinstance(text, str) for card in self.keyholders for text in (card.name, card.url)):
+            raise UsageError("each keyholder has a name and a URL")
 
     @property
     def count(self) -> int:
