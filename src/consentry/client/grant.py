@@ -15,7 +15,16 @@ from consentry.client.own import Own, Segment
 from consentry.client.person import Person
 from consentry.consent.box import NO_KEY, RECORD_HALF, SEGMENT_SEED, Granted, KeyBox, make_box
 from consentry.consent.card import Card
-from consentry.consent.terms import DEPOSIT, READ, Reading, Terms, sentence, typed_revoke, typed_terms
+from consentry.consent.terms import (
+    DEPOSIT,
+    MEMBERS,
+    READ,
+    Reading,
+    Terms,
+    sentence,
+    typed_revoke,
+    typed_terms,
+)
 from consentry.envelope.deposit import open_session
 from consentry.envelope.leaf import first_half
 from consentry.envelope.statement import segment_pair_seed
@@ -46,6 +55,19 @@ class Offered:
     since: int | None = None
     record: bytes = _NONE
     policy: bytes = _NONE
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError`, `KindUnknown` or `PurposeUnknown` for what no grant can say."""
+        for kind in self.kinds:
+            kind_named(kind)
+        if not self.kinds or len(set(self.kinds)) < len(self.kinds):
+            raise UsageError("a grant names one kind or more, and each once")
+        if self.flags not in (READ, READ | MEMBERS, DEPOSIT, DEPOSIT | MEMBERS):
+            raise UsageError("a grant is either to read or to deposit; MEMBERS may be added, nothing else")
+        if bool(purpose_mask(self.purposes)) != bool(self.flags & READ):
+            raise UsageError("a grant to read names purposes of use, a grant to deposit names none")
+        if self.record != _NONE and (len(self.kinds) > 1 or not self.flags & READ):
+            raise UsageError("a grant of a single record is to read it, and names its one kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +116,25 @@ class Granter:
         self._chain.verify_card(offered.card)
         self._own.refresh()
         parcel = self._parcel(offered)
-        if parcel.state and self._stale(parcel):
-            parcel.drop()
-            parcel = self._parcel(offered)
-        if not parcel.state:
-            parcel.state["proposals"] = [_dump(self._proposal(offered, kind)) for kind in offered.kinds]
+        begun = [_load(fields) for fields in parcel.state.get("proposals", [])]
+        standing = {proposal.kind: proposal for proposal in begun if self._stands(proposal.terms)}
+        proposals = [standing.get(kind) or self._proposal(offered, kind) for kind in offered.kinds]
+        if proposals != begun:
+            parcel.state["proposals"] = [_dump(proposal) for proposal in proposals]
             parcel.save()
-        return [_load(fields) for fields in parcel.state["proposals"]]
+        return proposals
 
     def _parcel(self, offered: Offered) -> Parcel:
         inputs: list[bytes | str | int] = [offered.card.hash, *offered.kinds, offered.flags]
         inputs += [*offered.purposes, offered.until, str(offered.since), offered.record, offered.policy]
         return self._me.outbox.parcel("grant", *inputs)
 
-    def _stale(self, parcel: Parcel) -> bool:
-        """A proposal of another epoch, or whose grant was revoked, is no use any more. One that is in
-        force already belongs to a command that was cut off, and is finished by it."""
-        epoch = self._chain.epoch_of(self._me.identity)
-        for fields in parcel.state["proposals"]:
-            terms = _load(fields).terms
-            revoked = self._chain.grant_state(terms.patient, terms.grant_id).status == 2
-            if terms.epoch != epoch or revoked:
-                return True
-        return False
+    def _stands(self, terms: Terms) -> bool:
+        """A proposal of another epoch, or whose grant was revoked or has expired, is no use any more. One
+        that is in force already belongs to a command that was cut off, and is finished by it."""
+        revoked = self._chain.grant_state(terms.patient, terms.grant_id).status == 2
+        now = self._chain.head().time
+        return terms.epoch == self._chain.epoch_of(terms.patient) and not revoked and now < terms.expires_at
 
     def _proposal(self, offered: Offered, kind: str) -> Proposal:
         segments = self._own.segments()
@@ -139,7 +157,8 @@ class Granter:
         since = self._chain.head().time if offered.since is None else offered.since
         if offered.until <= max(since, self._chain.head().time):
             raise UsageError("the grant would end before it begins; give a later end")
-        mask, names = _purposes(offered)
+        mask = purpose_mask(offered.purposes)
+        names = [purpose.display for purpose in purposes() if mask >> purpose.bit & 1]
         title = kind_named(segment.kind).title.lower()
         one = f"single record {offered.record.hex()[:8]} of my {title}"
         text = sentence(
@@ -170,13 +189,12 @@ class Granter:
             return NO_KEY, _NONE
         if offered.record == _NONE:
             return SEGMENT_SEED, segment.seed
-        for key in self._own.openings():
-            if key.leaf.record_id == offered.record and key.header.segment == segment.statement.segment:
-                place = key.header.place(self._chain.deployment)
-                pair = segment_pair_seed(segment.seed)
-                session = open_session(place, key.header.session_wrap, pair)
-                return RECORD_HALF, first_half(place, session, offered.record)
-        raise NotFound(f"you have no record 0x{offered.record.hex()} among your {segment.kind} records")
+        header = self._own.opening(offered.record).header
+        if header.segment != segment.statement.segment:
+            raise NotFound(f"the record 0x{offered.record.hex()} is not one of your {segment.kind} records")
+        place = header.place(self._chain.deployment)
+        session = open_session(place, header.session_wrap, segment_pair_seed(segment.seed))
+        return RECORD_HALF, first_half(place, session, offered.record)
 
     # --- putting in force
 
@@ -223,8 +241,11 @@ class Granter:
     def revoke(self, grant_ids: Sequence[bytes] | None = None) -> Ended:
         """Ends ``grant_ids``, or every grant there is (None): the keyholders stop at once, and the chain.
 
-        The stop is tried first and its failure ends nothing: the transaction is what lasts.
+        The stop is tried first and its failure ends nothing: the transaction is what lasts. Raises
+        `UsageError` for an empty list.
         """
+        if grant_ids is not None and not grant_ids:
+            raise UsageError("name the grants to revoke, or revoke all of them")
         patient = self._me.identity
         every = grant_ids is None
         ids = self._chain.grants_of(patient) if grant_ids is None else list(grant_ids)
@@ -291,15 +312,6 @@ def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) 
     if chain.grant_state(patient, grant_id).status == 1:
         return None
     return chain.send(sender, "ConsentRegistry", "grantBySig", patient, signer, grant_id, signature)
-
-
-def _purposes(offered: Offered) -> tuple[int, list[str]]:
-    """The mask and the display names of the offered purposes. Raises `UsageError`."""
-    mask = purpose_mask(offered.purposes)
-    reads, deposits = bool(offered.flags & READ), bool(offered.flags & DEPOSIT)
-    if reads == deposits or bool(mask) != reads:
-        raise UsageError("a grant to read names purposes of use, a grant to deposit names none")
-    return mask, [purpose.display for purpose in purposes() if mask >> purpose.bit & 1]
 
 
 def _dump(proposal: Proposal) -> dict[str, Any]:
