@@ -38,5 +38,7 @@ def cli(account: Any, provider: Any, authorities: tuple[str, ...], depth: int | 
     from ape import project
 
     from consentry.cli.deploying import deploy, show
+    from consentry.cli.workshop import the_home
 
-    show(deploy(account, provider, project, authorities=list(authorities), depth=depth, again=again))
+    made = deploy(account, provider, project, authorities=list(authorities), depth=depth, again=again)
+    show(the_home(), made, inside=provider.name == "test")

@@ -282,7 +282,7 @@ def test_everybody_enrols_and_a_provider_hands_over_no_secret(story: Story) -> N
 
 
 def test_an_organisation_and_its_member_are_onboarded_from_one_file(story: Story) -> None:
-    assert "2 providers, 1 of them organisations" in story.onboarded().err
+    assert "2 providers, 2 of them new" in story.onboarded().err
     assert json.loads(story.card(CLINICIAN).read_text())["name"] == "Synthetic Clinician"
 
 

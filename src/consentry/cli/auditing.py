@@ -11,7 +11,7 @@ from web3 import Web3
 from consentry.chain import Chain
 from consentry.cli.desk import Desk
 from consentry.cli.home import Home
-from consentry.cli.terminal import brief, progress, table, visible
+from consentry.cli.terminal import brief, plural, progress, table, visible
 from consentry.errors import FindingsError, JournalBroken
 from consentry.evidence import Access, Finding, Journal, Known, Report, audit, write_report
 from consentry.keys.binding import identity
@@ -39,7 +39,7 @@ def run(home: Home, web3: Web3, desk: Desk | None, *, patient: str | None, page:
         write_report(report, page)
         click.echo(f"Wrote {page}.", err=True)
     if report.findings:
-        raise FindingsError(f"{len(report.findings)} finding{'s' * (len(report.findings) != 1)}, see above")
+        raise FindingsError(f"{plural(len(report.findings), 'finding')}, see above")
     click.echo("Nothing was found wrong.", err=True)
 
 

@@ -24,7 +24,7 @@ DEPTH = 2
 
 def deploy(
     account: Any, provider: Any, project: Any, *, authorities: list[str], depth: int | None, again: bool
-) -> tuple[Home, Deployed]:
+) -> Deployed:
     """Deploys through Ape's ``project`` and records it. Raises `UsageError` where this very chain has a
     deployment, unless ``again``."""
     home, web3 = the_home(), provider.web3
@@ -46,7 +46,7 @@ def deploy(
     made = Deployed(web3.eth.chain_id, genesis(web3), contracts, authorities, depth, roster.hash)
     Chain(web3, made)  # the contracts are there
     home.deployments.add(made)
-    return home, made
+    return made
 
 
 def _refuse_second(home: Home, web3: Web3) -> None:
@@ -71,12 +71,14 @@ def keyholders(home: Home) -> Roster:
     return roster
 
 
-def show(deployed: tuple[Home, Deployed]) -> None:
-    """Prints what stands where."""
-    home, made = deployed
+def show(home: Home, made: Deployed, *, inside: bool) -> None:
+    """Prints what stands where; ``inside`` tells that the chain lives in this process."""
     rows = [[name, placed.address] for name, placed in made.contracts.items()]
     rows += [["authority", authority] for authority in made.authorities]
     table(f"Chain {made.chain_id}, genesis 0x{made.genesis.hex()[:16]}...", ["", "address"], rows)
     click.echo(f"5 keyholders, 3 are needed; depth {made.depth}. Written to {home.path}.", err=True)
     click.echo("They run on this machine: that shows the path, it protects from nobody.", err=True)
-    click.echo("Next: everybody enrols, with `ape run enrol`.", err=True)
+    if inside:
+        click.echo("The chain was inside this process, and has ended with it: give --network URL.", err=True)
+    else:
+        click.echo("Next: everybody enrols, with `ape run enrol`.", err=True)

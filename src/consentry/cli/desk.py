@@ -11,7 +11,7 @@ from web3 import HTTPProvider, Web3
 
 from consentry.chain import Chain, LocalSigner
 from consentry.cli.home import VARIABLE, Home
-from consentry.cli.terminal import progress
+from consentry.cli.terminal import plural, progress
 from consentry.client import Client, Group, Person
 from consentry.errors import ConsentryError, NotFound, UsageError
 from consentry.keys.typed import Signer
@@ -133,6 +133,7 @@ def _only(home: Home) -> str:
 
 def cost(chain: Chain, sent: list[bytes]) -> str:
     """The number of transactions ``sent`` and the gas that they used, in words."""
+    if not sent:
+        return "No transaction, no gas"
     gas = sum(chain.rpc.wait(one).gas for one in sent)
-    count = len(sent)
-    return f"{count} transaction{'s' * (count != 1)}, {gas:,} gas" if count else "No transaction, no gas"
+    return f"{plural(len(sent), 'transaction')}, {gas:,} gas"

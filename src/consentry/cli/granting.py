@@ -13,7 +13,7 @@ from consentry.chain import Chain
 from consentry.chain.rpc import Receipt
 from consentry.cli.arguments import day_of, end, pick
 from consentry.cli.desk import Counted, Desk, cost
-from consentry.cli.terminal import brief, progress, table, visible, write_new
+from consentry.cli.terminal import brief, plural, progress, table, visible, write_new
 from consentry.client import Group, Offered, Proposal, deliver
 from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, MEMBERS, READ
@@ -128,7 +128,7 @@ def revoke(desk: Desk, grants: Sequence[str] | None) -> None:
         ended = desk.client.revoke(ids)
     for grant_id in ended.grants:
         click.echo(f"0x{grant_id.hex()}")
-    what = "every grant" if ids is None else f"{len(ended.grants)} grant{'s' * (len(ended.grants) != 1)}"
+    what = "every grant" if ids is None else plural(len(ended.grants), "grant")
     stopped = desk.held(ended.stopped)
     click.echo(
         f"Ended {what}: {stopped} keyholders stopped at once, the chain at block {ended.receipt.block}.",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from consentry.admin import ORGANISATION, Admin, Applicant
+from consentry.admin import Admin, Applicant
 from consentry.cli.arguments import DAY, day_of
 from consentry.cli.desk import Desk
 from consentry.cli.providers import read_providers, standing
-from consentry.cli.terminal import table
+from consentry.cli.terminal import plural, table
 from consentry.consent.card import Card, Offer
 from consentry.keys.keyring import write_private
 
@@ -40,9 +40,5 @@ def _show(desk: Desk, applicants: list[Applicant], new: set[str]) -> None:
         state = "new" if card.address in new else "there"
         rows.append([card.name, card.number, card.address, day_of(one.valid_until - DAY), state])
     table("", ["name", "=number", "=account", "=until", ""], rows)
-    organisations = sum(bool(one.roles & ORGANISATION) for one in applicants)
-    click.echo(
-        f"{len(applicants)} providers, {organisations} of them organisations. Cards: "
-        f"{desk.home.path / 'cards'}. {desk.cost()}.",
-        err=True,
-    )
+    count, folder = plural(len(applicants), "provider"), desk.home.path / "cards"
+    click.echo(f"{count}, {len(new)} of them new. Cards are in {folder}. {desk.cost()}.", err=True)

@@ -116,6 +116,11 @@ def brief(identifier: bytes) -> str:
     return "0x" + identifier.hex()[:12]
 
 
+def plural(count: int, noun: str) -> str:
+    """``count`` and its noun, as in "1 grant", "2 grants"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def write_new(path: Path, data: bytes, *, force: bool) -> None:
     """Writes ``data`` to ``path``, which must not be there (or hold the same bytes) unless ``force``:
     atomically, readable by its owner only. Raises `UsageError`."""
