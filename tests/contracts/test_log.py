@@ -118,11 +118,14 @@ def test_a_contract_account_can_be_the_actor(
     its = terms.but(grantee=identity(safe))
     consents.grant(its.patient, its.id, sender=patient)
     data = log.request.encode_input(its.words, SALTS[:1], TREAT, REPLY, AGENT)
+    before = log.headOf(authority)
     receipt = safe.execute(log, data, sender=authority)
     (requested,) = log.Requested.from_receipt(receipt)
     (used,) = log.TermsUsed.from_receipt(receipt)
     assert requested.actor == safe
     assert tuple(used.terms) == its.words
+    assert log.headOf(safe) == requested.accessId
+    assert log.headOf(authority) == before
 
 
 def test_a_request_names_a_record(log: Any, clinician: Any, granted: Terms) -> None:
