@@ -289,11 +289,19 @@ def test_an_end_beyond_all_calendars_is_no_end(story: Told) -> None:
 
 
 def test_a_hostile_name_is_only_a_name(story: Told, page: Element) -> None:
-    shown = HOSTILE.replace("\u202e", "\ufffd")
-    assert shown in [name.text for name in page.all("bdi")]
+    assert HOSTILE in [name.text for name in page.all("bdi")]
     assert page.all("script") == page.all("b") == []
-    assert "\u202e" not in render(story.clean)
     assert len(page.all("style")) == 1
+
+
+def test_a_name_cannot_turn_the_letters_around_it(story: Told) -> None:
+    """No card of an authority holds such marks; whoever makes a report might."""
+    address, card = next(iter(story.clean.cards.items()))
+    turned = replace(card, name="Clinic \u202etset", number="1\u20662\n3")
+    text = render(replace(story.clean, cards={address: turned}))
+    assert "\u202e" not in text
+    assert "Clinic \ufffdtset" in text
+    assert "1\ufffd2\ufffd3" in text
 
 
 @pytest.mark.parametrize("field_name", ["where", "what"])

@@ -24,7 +24,7 @@ from consentry.evidence import Journal, Known, Report, audit
 from consentry.keys.binding import abi_encode
 from tests.support.world import DAY, World, make_world, populated
 
-HOSTILE = "</style><script>alert('x')</script>\u202e\"&<b>Pharmacy"
+HOSTILE = "</style><script>alert('x')</script>\"&<b>Pharmacy"
 STAFF = keccak(text="staff 17")
 
 
