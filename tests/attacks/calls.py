@@ -157,6 +157,13 @@ def _(a: Loot) -> Calls:
         yield lambda k=keyholder: k.stop(patient, grant_id, a.me.signer.sign_typed_data(full))
 
 
+@attempt("Keyholder.grants")
+def _(a: Loot) -> Calls:
+    body = abi_encode(["bytes32"], [a.world.patient])
+    for index, keyholder in enumerate(a.world.keyholders, 1):
+        yield lambda k=keyholder, i=index: k.grants(call(a.world, "clinician", "grants", body, to=i))
+
+
 @attempt("Keyholder.fetch_box")
 def _(a: Loot) -> Calls:
     body = abi_encode(["bytes32", "bytes32"], [a.world.patient, a.granted.terms.grant_id])
