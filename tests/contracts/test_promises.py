@@ -41,7 +41,8 @@ from tests.contracts.words import (
 NEW, IN_FORCE, REVOKED = range(3)
 NAMES = ("patient", "guardian", "stranger", "clinician", "hospital", "authority")
 who = st.sampled_from(NAMES)
-likely = st.sampled_from((*["patient"] * 8, "guardian", "guardian", *NAMES))
+CONTROLLER = "the controller of now"
+likely = st.one_of(st.just(CONTROLLER), who)
 which = st.integers(0, 2)
 # Who signs, and who is said to have signed: mostly the same.
 signers = st.one_of(likely.map(lambda name: (name, name)), st.tuples(likely, likely))
@@ -101,6 +102,9 @@ class Consent(RuleBasedStateMachine):
     def head(self, name: str) -> bytes:
         return bytes(self.log.headOf(self.people[name].address).call())
 
+    def named(self, name: str) -> str:
+        return self.controller if name == CONTROLLER else name
+
     # --- what everybody tries, and what the model says of it -------------------------------------------
 
     @rule(i=which)
@@ -110,7 +114,7 @@ class Consent(RuleBasedStateMachine):
 
     @rule(by=likely, i=which)
     def grant(self, by: str, i: int) -> None:
-        may = by == self.controller and self.can_start(self.drafts[i])
+        may = (by := self.named(by)) == self.controller and self.can_start(self.drafts[i])
         terms = self.drafts[i].terms
         assert self.attempt(self.consents.grant, self.me, terms.id, by=by) == may
         if may:
@@ -119,7 +123,7 @@ class Consent(RuleBasedStateMachine):
     @rule(by=likely)
     def grant_many(self, by: str) -> None:
         three = self.drafts[:3]
-        may = by == self.controller and all(map(self.can_start, three))
+        may = (by := self.named(by)) == self.controller and all(map(self.can_start, three))
         ids = [each.terms.id for each in three]
         assert self.attempt(self.consents.grantMany, self.me, ids, by=by) == may
         for each in three if may else []:
@@ -127,7 +131,7 @@ class Consent(RuleBasedStateMachine):
 
     @rule(by=who, signers=signers, i=which)
     def deliver_grant(self, by: str, signers: tuple[str, str], i: int) -> None:
-        it, (signer, claimed) = self.drafts[i], signers
+        it, (signer, claimed) = self.drafts[i], map(self.named, signers)
         good = signer == claimed == self.controller
         may = self.can_start(it) and (it.status == IN_FORCE or good)
         signature = self.people[signer].sign_message(grant_message(self.domains[0], it.terms)).encode_rsv()
@@ -138,14 +142,14 @@ class Consent(RuleBasedStateMachine):
 
     @rule(by=likely, i=which)
     def revoke(self, by: str, i: int) -> None:
-        may = by == self.controller
+        may = (by := self.named(by)) == self.controller
         assert self.attempt(self.consents.revoke, self.me, self.drafts[i].terms.id, by=by) == may
         if may:
             self.drafts[i].status = REVOKED
 
     @rule(by=who, signers=signers, i=which)
     def deliver_revocation(self, by: str, signers: tuple[str, str], i: int) -> None:
-        it, (signer, claimed) = self.drafts[i], signers
+        it, (signer, claimed) = self.drafts[i], map(self.named, signers)
         may = it.status == REVOKED or signer == claimed == self.controller
         message = revoke_message(self.domains[1], self.me, it.terms.id)
         signature = self.people[signer].sign_message(message).encode_rsv()
@@ -156,14 +160,14 @@ class Consent(RuleBasedStateMachine):
 
     @rule(by=likely)
     def revoke_all(self, by: str) -> None:
-        may = by == self.controller
+        may = (by := self.named(by)) == self.controller
         assert self.attempt(self.consents.revokeAll, self.me, by=by) == may
         before, self.epoch = self.epoch, self.consents.epochOf(self.me).call()
         assert (self.epoch != before) == may
 
-    @rule(by=likely, to=likely)
+    @rule(by=likely, to=who)
     def set_controller(self, by: str, to: str) -> None:
-        may = by == self.controller
+        may = (by := self.named(by)) == self.controller
         assert self.attempt(self.consents.setController, self.me, self.people[to].address, by=by) == may
         if may:
             self.controller = to
