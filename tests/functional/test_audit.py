@@ -267,7 +267,7 @@ def test_rows_that_hold_anything_at_all_are_findings_and_no_crash(story: Told) -
     assert "release without an entry" in texts(report)
 
     def spoil(rows: list[Any]) -> None:
-        rows[4] = replace(rows[4], time="soon", body={"patient": 5})  # type: ignore[arg-type]
+        rows[:] = [replace(row, time="soon", body={"patient": 5}) for row in rows]
 
     assert "rows that cannot be read" in texts(story.audit(kept(story, 3, spoil)))
 
@@ -361,6 +361,16 @@ def test_an_entry_after_a_revocation_is_not_lawful(story: Told, monkeypatch: pyt
 
     report = altered(story, monkeypatch, "ConsentRevoked", early)
     assert "not lawful there: the patient has revoked the grant" in texts(report)
+
+
+def test_terms_that_are_not_those_of_the_grant_allow_nothing(
+    story: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wider(found: list[Any]) -> list[Any]:
+        terms = {**found[0].args["terms"], "expiresAt": 2**40 - 1}
+        return [replace(event, args={**event.args, "terms": terms}) for event in found]
+
+    assert "the terms of its grant were never shown" in texts(altered(story, monkeypatch, "TermsUsed", wider))
 
 
 def test_an_entry_under_terms_for_another_record_is_not_lawful(

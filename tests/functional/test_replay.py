@@ -1,7 +1,7 @@
 """The rule, replayed from events alone, says what the contracts said at every block of random histories."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,8 @@ class Chaos:
             thing()
         except ContractRefused:
             return
-        block = self.world.chain.head().number
         for _ in range(3):
-            self.ask(block)
+            self.ask()
 
     def new_terms(self) -> Terms:
         """Mostly sensible terms."""
@@ -95,6 +94,30 @@ class Chaos:
         patient = self.random.choice(PATIENTS)
         self.send(patient, "ConsentRegistry", "revokeAll", self.world.person(patient).identity)
 
+    def end(self) -> None:
+        """What chance brings about too rarely: an organisation that ceases to be one and becomes one again,
+        and a member's credential that runs out."""
+        organisation, member = self.world.person("late clinic"), self.world.person("late nurse")
+        now = self.world.chain.head().time
+        clinic = (organisation.address, now - DAY, now + 90 * DAY)
+        nobody, card = "0x" + "00" * 20, keccak(text="card")
+        terms = replace(self.new_terms(), grantee=organisation.identity, purposes=1, flags=READ | MEMBERS)
+        terms = replace(terms, not_before=now - DAY, expires_at=now + 90 * DAY)
+        terms = replace(terms, epoch=self.world.chain.epoch_of(terms.patient))
+        self.send(self.owner(terms), "ConsentRegistry", "grant", terms.patient, terms.grant_id)
+        credentials = [
+            (*clinic, 1 | ORGANISATION, nobody, card),
+            (member.address, now - DAY, now + 2 * DAY, 1, organisation.address, card),
+            (*clinic, 1, nobody, card),
+            (*clinic, 1 | ORGANISATION, nobody, card),
+        ]
+        for credential in credentials:
+            self.world.chain.send(self.world.authority.signer, "ProviderRegistry", "issue", credential)
+            self.note(terms, member.address, 1, READ)
+        self.later(3 * DAY)
+        self.note(terms, member.address, 1, READ)
+        self.note(terms, organisation.address, 1, READ)
+
     def issue(self, name: str = "") -> None:
         """A credential, or a renewal with other content: an organisation may cease to be one."""
         provider, now = name or self.random.choice(PROVIDERS), self.world.chain.head().time
@@ -113,8 +136,11 @@ class Chaos:
         self.world.chain.send(self.world.authority.signer, "ProviderRegistry", what, provider)
 
     def wait(self) -> None:
+        self.later(self.random.choice([1, 3]) * DAY + DAY // 2)
+
+    def later(self, seconds: int) -> None:
         tester = self.world.web3.provider.ethereum_tester  # type: ignore[attr-defined]
-        tester.time_travel(self.world.chain.head().time + self.random.choice([1, 3]) * DAY + DAY // 2)
+        tester.time_travel(self.world.chain.head().time + seconds)
         tester.mine_block()
 
     def request(self) -> None:
@@ -128,15 +154,19 @@ class Chaos:
         """Whether the grantee is ``name`` or an organisation that it was last made a member of."""
         return terms.grantee in (self.world.person(name).identity, self.member_of.get(name))
 
-    def ask(self, block: int) -> None:
-        """Notes what the contract answers now."""
+    def ask(self) -> None:
+        """Asks about a likely use, or an unlikely one."""
         terms = self.random.choice(self.terms[-8:])
         likely = [name for name in PROVIDERS if self.reaches(name, terms)] or list(PROVIDERS)
         actor = self.address(*likely * 8, *PROVIDERS, "stranger")
         uses = [(1, READ), (4, READ), (2, READ), (3, READ), (0, DEPOSIT)]
         ((purpose, flag),) = self.random.choices(uses, [20, 2, 1, 1, 1])
+        self.note(terms, actor, purpose, flag)
+
+    def note(self, terms: Terms, actor: str, purpose: int, flag: int) -> None:
+        """Notes what the contract answers now."""
         reason = self.world.chain.why(terms, actor, purpose, flag)
-        self.asked.append((block, terms, actor, purpose, flag, reason))
+        self.asked.append((self.world.chain.head().number, terms, actor, purpose, flag, reason))
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -150,6 +180,7 @@ def chaos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made.grant()
     for _ in range(STEPS):
         made.step()
+    made.end()
     return made
 
 
@@ -168,6 +199,12 @@ def test_the_histories_met_nearly_every_reason(chaos: Chaos) -> None:
     met = {reason for *_, reason in chaos.asked}
     assert Reason.NONE in met
     assert len(met) >= 9
+
+
+def test_the_histories_end_as_they_were_made_to(chaos: Chaos) -> None:
+    last = [reason for *_, reason in chaos.asked[-6:]]
+    before, lost, ran_out = Reason.CREDENTIAL_NOT_LIVE, Reason.NOT_GRANTEE, Reason.CREDENTIAL_NOT_LIVE
+    assert last == [before, Reason.NONE, lost, Reason.NONE, ran_out, Reason.NONE]
 
 
 def test_every_entry_that_the_contract_took_is_lawful_where_it_stands(replay: Replay) -> None:
