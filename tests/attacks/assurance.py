@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -42,10 +43,38 @@ def table(section: str) -> dict[str, Row]:
     return {row.cells[0]: row for row in rows() if section in row.section}
 
 
-def test_of(section: str, check: str) -> str:
+def check_test(section: str, check: str) -> str:
     """The function of the one test that the table gives for a check."""
     [(_, function)] = table(section)[check].tests
     return function
 
 
-test_of.__test__ = False  # type: ignore[attr-defined]
+def service_source() -> ast.Module:
+    """The keyholder service, parsed."""
+    return ast.parse((ROOT / "src/consentry/keyholder/service.py").read_text("utf-8"))
+
+
+def refusal(node: ast.AST) -> str | None:
+    """The name in a ``raise Denied("name")``."""
+    match node:
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="Denied"), args=[ast.Constant(value=str() as name)])):
+            return name
+    return None
+
+
+def service_checks() -> set[tuple[str, str]]:
+    """(method, check) of each refusal that the service makes by itself."""
+    found = set()
+    for node in ast.walk(service_source()):
+        if isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef):
+                    found |= {(method.name, name) for one in ast.walk(method) if (name := refusal(one))}
+    return found
+
+
+def service_test(method: str, check: str) -> str:
+    """The function of the test that the table gives for a refusal of the service."""
+    [row] = [row for row in rows() if row.cells[:2] == (check, f"`{method}`")]
+    [(_, function)] = row.tests
+    return function

@@ -171,6 +171,14 @@ def _(a: Loot) -> Calls:
         yield lambda k=keyholder, i=index: k.fetch_box(call(a.world, "clinician", "fetch_box", body, to=i))
 
 
+@attempt("Keyholder.grants")
+def _(a: Loot) -> Calls:
+    """The ids of her own grants."""
+    body = abi_encode(["bytes32"], [a.world.patient])
+    for index, keyholder in enumerate(a.world.keyholders, 1):
+        yield lambda k=keyholder, i=index: k.grants(call(a.world, "clinician", "grants", body, to=i))
+
+
 @attempt("Keyholder.labels")
 def _(a: Loot) -> Calls:
     body = a.granted.terms.encode()

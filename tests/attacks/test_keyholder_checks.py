@@ -17,7 +17,7 @@ from consentry.consent.terms import DEPOSIT, MEMBERS, READ
 from consentry.envelope.statement import segment_pair_seed
 from consentry.keyholder.checks import DEAL, RELEASE
 from consentry.keys.hpke import new_seed, public_key
-from tests.attacks.assurance import test_of as named
+from tests.attacks.assurance import check_test
 from tests.attacks.support import HOUR, access, deal, deposit_terms, envelope, later, reason, statement_of
 from tests.support.world import World
 
@@ -202,7 +202,7 @@ def test_without_the_check_its_own_test_fails(
     """The test that the table names for a check fails once that check, and no other, is switched off,
     because the attack in it is not refused any more."""
     monkeypatch.setitem(checks, name, lambda _: None)
-    test = globals()[named("RELEASE" if checks is RELEASE else "DEAL", name)]
+    test = globals()[check_test("RELEASE" if checks is RELEASE else "DEAL", name)]
     arguments = test.__code__.co_varnames[: test.__code__.co_argcount]
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         test(*(request.getfixturevalue(n) for n in arguments))

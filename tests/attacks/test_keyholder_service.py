@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,8 +18,10 @@ from consentry.envelope import statement as statements
 from consentry.envelope.leaf import Leaf
 from consentry.envelope.statement import SignedStatement, Statement
 from consentry.errors import KeyholderRefused
+from consentry.keyholder.service import KeyholderService
 from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import new_seed
+from tests.attacks.assurance import refusal, service_checks, service_source, service_test
 from tests.attacks.support import (
     access,
     call,
@@ -80,21 +84,18 @@ def test_a_refused_release_does_not_use_up_the_call(deep: World) -> None:
     assert deep.keyholders[0].release(early)
 
 
-VERBS = ("fetch_box", "labels", "own", "release")
+VERBS = ("fetch_box", "grants", "labels", "own", "release")
 
 
-@pytest.mark.parametrize("signed_for", VERBS)
-@pytest.mark.parametrize("presented", VERBS)
-def test_a_call_signed_for_one_verb_is_no_other(world: World, signed_for: str, presented: str) -> None:
+def test_a_call_signed_for_one_verb_is_no_other(world: World) -> None:
     """Nor with the verb rewritten: then the signature does not hold."""
-    if signed_for == presented:
-        return
-    keyholder = world.keyholders[0]
-    body = abi_encode(["bytes32"], [world.patient])
-    signed = call(world, "patient", signed_for, body)
-    assert reason(keyholder, lambda: getattr(keyholder, presented)(signed)) == "verb"
-    rewritten = replace(signed, verb=presented)
-    assert reason(keyholder, lambda: getattr(keyholder, presented)(rewritten)) in ("caller", "IntegrityError")
+    keyholder, body = world.keyholders[0], abi_encode(["bytes32"], [world.patient])
+    for signed_for, presented in itertools.permutations(VERBS, 2):
+        signed = call(world, "patient", signed_for, body)
+        assert reason(keyholder, lambda p=presented, s=signed: getattr(keyholder, p)(s)) == "verb"
+        rewritten = replace(signed, verb=presented)
+        refused = reason(keyholder, lambda p=presented, s=rewritten: getattr(keyholder, p)(s))
+        assert refused == ("IntegrityError" if presented == "release" else "caller")
 
 
 def test_a_call_to_one_keyholder_is_no_call_to_another(world: World, granted: Proposal) -> None:
@@ -228,6 +229,20 @@ def test_a_neighbour_cannot_leave_a_box_for_the_patients_segment(world: World, g
     keyholder, me = world.keyholders[0], world.person("neighbour").identity
     box = resigned(world, "neighbour", granted.box, patient=me)
     assert reason(keyholder, lambda: keyholder.box(box)) == "segment"
+
+
+def test_grants_are_named_to_their_grantee_alone(world: World, granted: Proposal) -> None:
+    """Any call is answered; what it names is the caller's own, so that a refusal tells nobody of a grant."""
+    body, keyholder = abi_encode(["bytes32"], [world.patient]), world.keyholders[0]
+
+    def named(who: str) -> tuple[bytes, ...]:
+        return keyholder.grants(call(world, who, "grants", body))
+
+    assert granted.grant_id in named("clinician")
+    for who in ("stranger", "neighbour", "nurse", "clinic", "hospital"):
+        assert granted.grant_id not in named(who)
+    world.desk("patient")._granter._stop(world.patient, granted.grant_id)
+    assert granted.grant_id not in named("clinician")
 
 
 # --- labels
@@ -421,6 +436,20 @@ def test_a_stop_for_one_grant_stops_no_other(world: World, granted: Proposal) ->
     assert access(world, other).release()
 
 
+def test_a_stop_for_what_is_no_id_is_refused(world: World, granted: Proposal) -> None:
+    """A signature over ids of another length could hold for padded ones."""
+    keyholder, signer = world.keyholders[0], world.person("patient").signer
+    full = typed_revoke(world.chain.deployment, world.patient, granted.grant_id)
+    signature = signer.sign_typed_data(full)
+    for patient, grant_id in [
+        (world.patient + b"\0", granted.grant_id),
+        (world.patient, granted.grant_id + b"\0"),
+        (world.patient[1:], granted.grant_id),
+        (b"", b""),
+    ]:
+        assert reason(keyholder, lambda p=patient, g=grant_id: keyholder.stop(p, g, signature)) == "shape"
+
+
 # --- what all have in common
 
 
@@ -445,3 +474,49 @@ def test_all_refusals_look_the_same_to_who_is_refused(world: World, granted: Pro
         seen.add((type(error), error.args, str(error), repr(error), tuple(vars(error))))
         assert error.__suppress_context__
     assert len(seen) == 1
+
+
+# --- and without the check
+
+
+class SwitchOff(ast.NodeTransformer):
+    """Takes one refusal out of one method of the service."""
+
+    def __init__(self, method: str, check: str) -> None:
+        self._method, self._check, self._inside = method, check, ""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Only methods of the service are changed."""
+        for part in node.body:
+            self._inside = part.name if isinstance(part, ast.FunctionDef) else ""
+            self.visit(part)
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """The refusal becomes nothing."""
+        here = self._inside == self._method and refusal(node) == self._check
+        return ast.copy_location(ast.Pass(), node) if here else node
+
+
+@pytest.mark.parametrize(("method", "check"), sorted(service_checks()))
+def test_without_the_refusal_its_own_test_fails(
+    method: str, check: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The method is compiled anew without this one refusal; the test that the table names for it fails."""
+    changed = ast.fix_missing_locations(SwitchOff(method, check).visit(service_source()))
+    module: dict[str, Any] = {"__name__": "switched_off"}
+    exec(compile(changed, "service without a refusal", "exec"), module)
+    monkeypatch.setattr(KeyholderService, method, vars(module["KeyholderService"])[method])
+    test = globals()[service_test(method, check)]
+    with pytest.raises((Exception, pytest.fail.Exception)):
+        test(**arguments(test, request))
+
+
+def arguments(test: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What pytest would call a test with; of each parametrization the first value."""
+    first = {}
+    for mark in getattr(test, "pytestmark", []):
+        if mark.name == "parametrize":
+            first[mark.args[0]] = mark.args[1][0]
+    names = test.__code__.co_varnames[: test.__code__.co_argcount]
+    return {name: first[name] if name in first else request.getfixturevalue(name) for name in names}
