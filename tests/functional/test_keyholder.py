@@ -616,3 +616,29 @@ def test_of_two_envelopes_for_one_record_that_arrive_together_the_second_changes
     held = keyholder._vault.find(record)
     assert held is not None
     assert held.sealed_part == first.sealed_parts[0]
+
+
+def test_a_keyholder_names_a_caller_its_own_grants_and_no_others(
+    world: World, keyholder: KeyholderService, granted: Proposal
+) -> None:
+    (members,) = world.grant("hospital", "sexual-health", flags=READ | MEMBERS)
+    body = abi_encode(["bytes32"], [world.patient])
+    named = {
+        who: set(keyholder.grants(call(world, who, "grants", body)))
+        for who in ("clinician", "hospital", "stranger", "neighbour")
+    }
+    assert {granted.grant_id, members.grant_id} <= named["clinician"]
+    assert members.grant_id in named["hospital"]
+    assert granted.grant_id not in named["hospital"]
+    assert named["stranger"] == named["neighbour"] == set()
+
+
+def test_a_keyholder_names_no_grant_that_was_revoked_or_stopped(
+    world: World, keyholder: KeyholderService
+) -> None:
+    body = abi_encode(["bytes32"], [world.patient])
+    stopped, revoked = (world.grant("clinician", "hiv")[0].grant_id for _ in range(2))
+    world.desk("patient")._granter._stop(world.patient, stopped)
+    world.chain.send(world.person("patient").signer, "ConsentRegistry", "revoke", world.patient, revoked)
+    named = keyholder.grants(call(world, "clinician", "grants", body))
+    assert not {stopped, revoked} & set(named)

@@ -119,7 +119,7 @@ class Reader:
         is half delivered."""
         if not self._chain.is_live(self._me.address):
             raise NotAllowed(f"{Reason.CREDENTIAL_NOT_LIVE.text}; nothing was requested")
-        ids = [grant_id] if grant_id is not None else list(reversed(self._chain.grants_of(patient)))
+        ids = [grant_id] if grant_id is not None else self._named(patient)
         if grant_id is not None and self._chain.grant_state(patient, grant_id).status == 0:
             raise GrantNotDelivered(
                 "the grant's transaction is missing: it was never put in force; ask for its grant.json "
@@ -140,6 +140,21 @@ class Reader:
                 "for you; ask the patient to deliver it"
             )
         return found
+
+    def _named(self, patient: bytes) -> list[bytes]:
+        """The patient's grants that keyholders name as mine, newest first."""
+        body = abi_encode(["bytes32"], [patient])
+
+        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[bytes, ...]:
+            return keyholder.grants(self._group.call(self._me.signer, card, "grants", body))
+
+        answers, outcome = self._group.each(ask, enough=self._group.roster.safe)
+        named = {one for answer in answers.values() for one in answer}
+        if not named and len(answers) < self._group.roster.safe:
+            raise TooFewKeyholders(
+                outcome.describe("grants not named", len(answers), self._group.roster.safe)
+            )
+        return sorted(named, key=lambda one: (self._chain.grant_state(patient, one).at, one), reverse=True)
 
     def _grant(self, patient: bytes, grant_id: bytes) -> Grant | None:
         if not self._chain.in_force(patient, grant_id):
@@ -341,16 +356,17 @@ class Reader:
         reply_hash = keccak(public_key(bytes.fromhex(parcel.state["replySeed"])))
         salts = [listing.record_salt]
         args = (terms.as_tuple(), salts, purpose, reply_hash, _NO_AGENT)
-        self._chain.send(self._me.signer, "AccessLog", "request", *args)
-        return self._earlier(parcel, listing)[-1]
+        block = self._chain.send(self._me.signer, "AccessLog", "request", *args).block
+        return self._earlier(parcel, listing, block)[-1]
 
-    def _earlier(self, parcel: Parcel, listing: Listing) -> list[Entry]:
-        """The entries that name this parcel's reply key."""
+    def _earlier(self, parcel: Parcel, listing: Listing, block: int | None = None) -> list[Entry]:
+        """The entries that name this parcel's reply key (in ``block``)."""
         if "replySeed" not in parcel.state:
             return []
         reply_hash = keccak(public_key(bytes.fromhex(parcel.state["replySeed"])))
         terms = listing.grant.granted.terms
-        mine = self._chain.entries(actor=self._me.address, recordId=listing.record_id, grantId=terms.grant_id)
+        named = {"recordId": listing.record_id, "grantId": terms.grant_id}
+        mine = self._chain.entries(block, block, actor=self._me.address, **named)
         return [entry for entry in mine if entry.reply_key_hash == reply_hash]
 
     def _await_depth(self, entry: Entry) -> None:

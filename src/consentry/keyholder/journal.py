@@ -21,8 +21,8 @@ from consentry.keys.typed import SignatureInvalid, Signer, keys_message, verify
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, stop, box given,
-    labels, release, own, refused) and a flat ``body`` of text."""
+    """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, stop, grants,
+    box given, labels, release, own, refused) and a flat ``body`` of text."""
 
     index: int
     time: int

@@ -186,6 +186,9 @@ class Keyholder(Protocol):
     def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:
         """Takes a signed revocation as an immediate stop."""
 
+    def grants(self, call: Call) -> tuple[bytes, ...]:
+        """Names the grants of a patient whose key boxes the caller may fetch. Body: (bytes32 patient)."""
+
     def fetch_box(self, call: Call) -> BoxAnswer:
         """Gives a grant's key box to its grantee, a live member of it, or the patient.
         Body: (bytes32 patient, bytes32 grantId)."""

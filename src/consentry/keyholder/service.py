@@ -179,15 +179,36 @@ class KeyholderService:
                 raise Denied("box")
             box = KeyBox.decode(found)
             if call.caller != self._chain.controller_of(patient):
-                if self._vault.stopped(patient, grant_id):
-                    raise Denied("stop")
-                if not self._chain.in_force(patient, grant_id):
-                    raise Denied("consent at head")
-                if not self._chain.may(call.caller, box.grantee, members=True):
-                    raise Denied("credential at head")
+                self._served(call.caller, box)
             self._note("box given", {"caller": call.caller, "patient": patient, "grant": grant_id})
             statements = self._vault.statements(patient, box.segment)
             return BoxAnswer(found, tuple(statements), self._sign("box", box.hash))
+
+    def _served(self, caller: str, box: KeyBox) -> None:
+        if self._vault.stopped(box.patient, box.grant_id):
+            raise Denied("stop")
+        if not self._chain.in_force(box.patient, box.grant_id):
+            raise Denied("consent at head")
+        if not self._chain.may(caller, box.grantee, members=True):
+            raise Denied("credential at head")
+
+    def grants(self, call: Call) -> tuple[bytes, ...]:
+        """See `Keyholder.grants`."""
+        with self._answering("grants", call.caller):
+            self._verify(call, "grants")
+            (patient,) = abi_decode(["bytes32"], call.body, "a call")
+            boxes = [KeyBox.decode(box) for box in self._vault.boxes_of(patient)]
+            may = {g: self._chain.may(call.caller, g, members=True) for g in {box.grantee for box in boxes}}
+            named = tuple(box.grant_id for box in boxes if may[box.grantee] and self._holds(call.caller, box))
+            self._note("grants", {"caller": call.caller, "patient": patient})
+            return named
+
+    def _holds(self, caller: str, box: KeyBox) -> bool:
+        try:
+            self._served(caller, box)
+        except Denied:
+            return False
+        return True
 
     def labels(self, call: Call) -> tuple[Listed, ...]:
         """See `Keyholder.labels`."""
