@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from eth_utils.address import is_checksum_address
+
 from consentry.chain.contracts import Chain
 from consentry.chain.rpc import Receipt
 from consentry.client.person import Person
 from consentry.consent.card import Card, Offer, new_card
-from consentry.errors import Refused
+from consentry.errors import Refused, UsageError
 
 ORGANISATION = 0x8000
 _NOBODY = "0x" + "00" * 20
@@ -17,8 +19,9 @@ _NOBODY = "0x" + "00" * 20
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """A provider to onboard: the ``offer`` it made, its ``name`` and register ``number``, its ``roles``
-    (mask), the ``organisation`` it is a member of (address or None), and its validity in block time."""
+    """A provider to onboard: the ``offer`` it made, its ``name`` and register ``number``, its ``roles`` (mask
+    of 16 bits), the ``organisation`` it is a member of (checksummed address or None), and its validity in
+    block time (seconds, 40 bits)."""
 
     offer: Offer
     name: str
@@ -27,6 +30,15 @@ class Applicant:
     organisation: str | None
     valid_from: int
     valid_until: int
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for a value that no credential can hold."""
+        if not 0 <= self.roles < 1 << 16:
+            raise UsageError(f"the roles {self.roles} are not a mask of 16 bits")
+        if self.organisation is not None and not is_checksum_address(self.organisation):
+            raise UsageError(f"the organisation {self.organisation!r} is not a checksummed address")
+        if not 0 <= self.valid_from < self.valid_until < 1 << 40:
+            raise UsageError("a credential has to end after it begins; give times in seconds")
 
 
 class Admin:
@@ -38,9 +50,12 @@ class Admin:
     def onboard(self, applicants: Sequence[Applicant]) -> list[Card]:
         """Makes and signs a card for each applicant and puts all credentials on chain in one transaction.
 
-        Repeating it with the same applicants gives the same cards and sends nothing twice. Raises
-        `CardInvalid` for an offer that does not verify, and `Refused` when I am no authority."""
+        Repeating it with the same applicants gives the same cards and sends nothing twice, also when a
+        provider has a newer card since. Raises `CardInvalid` for an offer that does not verify, `UsageError`
+        for a provider that stands twice in the list, and `Refused` when I am no authority."""
         self._need_authority()
+        if len({applicant.offer.address for applicant in applicants}) < len(applicants):
+            raise UsageError("a provider stands twice in the list; give each one credential")
         for applicant in applicants:
             applicant.offer.verify(self._chain.deployment, self._chain.wallet_accepts)
         parcel = self._me.outbox.parcel("onboard", *(_key(applicant) for applicant in applicants))
@@ -48,6 +63,8 @@ class Admin:
             parcel.state["cards"] = [self._card(applicant).to_json() for applicant in applicants]
             parcel.save()
         cards = [Card.from_json(text) for text in parcel.state["cards"]]
+        if "finished" in parcel.state:
+            return cards
         issue = [
             _credential(applicant, card)
             for applicant, card in zip(applicants, cards, strict=True)
