@@ -114,6 +114,14 @@ def test_what_is_wrapped_opens_with_the_seed_alone() -> None:
     assert len(public_key(seed(1))) == PUBLIC_SIZE
 
 
+def test_the_key_of_a_seed_is_the_one_in_the_x_wing_draft() -> None:
+    """draft-connolly-cfrg-xwing-kem, appendix of test vectors, the first one: its ends."""
+    vector = bytes.fromhex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26")
+    key = public_key(vector)
+    assert key[:32].hex() == "e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b07131713fc14b2b5"
+    assert key[-32:].hex() == "859edb06eff389b27dce59844570216223593d4ba32d9abac8cd049040ef6534"
+
+
 def test_two_wraps_of_one_secret_look_unlike() -> None:
     assert wrap(b"s", public_key(seed(1)), b"use") != wrap(b"s", public_key(seed(1)), b"use")
 
