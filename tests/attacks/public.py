@@ -108,7 +108,7 @@ def decoded(where: str, value: Any) -> Iterator[Seen]:
     elif isinstance(value, bytes):
         yield Seen(where, value)
     elif isinstance(value, int):
-        yield Seen(where, int(value).to_bytes(32, "big") + str(int(value)).encode())
+        yield Seen(where, int(value).to_bytes(32, "big"))
     else:
         yield Seen(where, str(value).encode())
 
