@@ -445,6 +445,11 @@ def test_keyholders_that_were_dealt_different_blobs_are_found(story: Told) -> No
     assert "different blobs were dealt" in texts(report)
 
 
+def test_a_content_id_that_is_none_is_a_missing_blob(story: Told) -> None:
+    report = story.audit(written(story, 4, "deal", story.clean.at, **{**deal_row(story), "cid_0": "../.."}))
+    assert "its blob is missing" in texts(report)
+
+
 def test_what_was_dealt_and_never_anchored_is_a_note(story: Told) -> None:
     body = {**deal_row(story), "record_0": "0x" + keccak(text="new").hex()}
     report = story.audit(written(story, 4, "deal", story.clean.at, **body))
@@ -462,6 +467,13 @@ def test_a_card_that_no_authority_issued_names_nobody(story: Told) -> None:
     assert report.name(clinician) == clinician
     assert any("not the one that was issued" in note for note in report.notes)
     assert story.clean.name(clinician) == "Test clinician"
+
+
+def test_a_card_that_an_authority_signed_and_never_issued_names_nobody(story: Told) -> None:
+    false = replace(story.world.cards["clinician"], name="Riverside Test Hospital")
+    message = false.message(story.world.chain.deployment)
+    signed = replace(false, signature=story.world.authority.signer.sign_typed_data(message))
+    assert story.audit(known=[signed]).cards == {}
 
 
 def test_a_card_without_its_authoritys_signature_names_nobody(story: Told) -> None:
