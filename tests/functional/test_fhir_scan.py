@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -106,6 +107,22 @@ def test_numbers_keep_their_digits() -> None:
 def test_what_readers_understand_differently_is_refused(text: str, why: str) -> None:
     with pytest.raises(NotARecord, match=why):
         parse(text)
+
+
+def test_nesting_is_refused_also_where_a_library_lifted_the_limit() -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        for opening in ("[", '{"a":'):
+            with pytest.raises(NotARecord, match="deep"):
+                parse(opening * 200_000)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_brackets_inside_texts_are_not_nesting() -> None:
+    for inside in ("[" * 500, '"' + "{" * 500, "\\" + "[" * 500, '\\"' + "[" * 500 + "\\"):
+        assert parse(json.dumps({"div": [inside, inside]}))["div"] == [inside, inside]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])

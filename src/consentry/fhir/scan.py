@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from consentry.errors import NotARecord
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\[\s\S])*+"?|[\[\]{}]')
+_DEEPEST = 200
 
 
 class Part(NamedTuple):
@@ -49,6 +51,7 @@ def parse(text: str) -> Any:
     Refuses what readers understand differently, since something could hide there: a key that stands
     twice in one object, NaN and Infinity, nesting without end.
     """
+    _check_depth(text)
     start = _skip(text, 0)
     value, end = _value(text, start)
     end = _skip(text, end)
@@ -79,6 +82,19 @@ def elements(text: str, start: int) -> Iterator[Part]:
         at = _skip(text, end)
 
 
+def _check_depth(text: str) -> None:
+    """Counted without recursion, since the decoder's own limit is the interpreter's, which libraries raise
+    far beyond the stack (py-evm to 100,000)."""
+    depth = 0
+    for bracket in _STRING_OR_BRACKET.finditer(text):
+        if bracket[0] in "[{":
+            depth += 1
+            if depth > _DEEPEST:
+                raise NotARecord("the JSON is nested too deep to be FHIR; export the file again")
+        elif bracket[0] in "]}":
+            depth -= 1
+
+
 def _skip(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
@@ -91,8 +107,6 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise NotARecord(
             f"line {error.lineno}, column {error.colno}: no JSON ({error.msg}); export the file again"
         ) from None
-    except RecursionError:
-        raise NotARecord("the JSON is nested too deep to be FHIR; export the file again") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
