@@ -11,15 +11,15 @@ import inspect
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
 from eth_utils.crypto import keccak
 
-from consentry import seal
+from consentry import client, seal
 from consentry.chain.contracts import Entry
 from consentry.client import Client
-from consentry.client import grant as granting
-from consentry.client import reader as reading
 from consentry.consent import box, card, membership, rule, terms
 from consentry.consent.membership import Membership, MembershipInvalid
 from consentry.consent.rule import GrantState
@@ -32,6 +32,7 @@ from consentry.errors import (
     BoxBroken,
     ConsentryError,
     DealInconsistent,
+    IntegrityError,
     KeyholderRefused,
     NoGrant,
     NotAllowed,
@@ -45,13 +46,15 @@ from consentry.keyholder.messages import Keyholder, ReleaseAsked
 from consentry.keys import hpke, shamir
 from consentry.keys.binding import abi_encode
 from consentry.keys.typed import SignatureInvalid
+from consentry.record import purpose_bit
 from tests.attacks.loot import Loot
 from tests.attacks.support import NOT_AN_AGENT, TREAT, call
 from tests.support.world import KINDS, record
 
+DESKS = [import_module(f"consentry.client.{one.name}") for one in iter_modules(client.__path__)]
 ROOMS: tuple[ModuleType, ...] = (
-    *(deposit, leaf, statement, box, card, membership, rule, terms, hpke, shamir, seal),
-    *(reading, granting, messages),
+    *(deposit, leaf, statement, box, card, membership, rule, terms, hpke, shamir, seal, messages),
+    *DESKS,
 )
 PROTOCOLS: tuple[type, ...] = (Keyholder, Client)
 Calls = Iterator[Callable[[], object]]
@@ -71,7 +74,8 @@ def public_names() -> set[str]:
     for room in ROOMS:
         for name, value in vars(room).items():
             if inspect.isfunction(value) and value.__module__ == room.__name__ and name[0] != "_":
-                names.add(f"{room.__name__.removeprefix('consentry.')}.{name}")
+                where = "client" if room in DESKS else room.__name__.removeprefix("consentry.")
+                names.add(f"{where}.{name}")
     for protocol in PROTOCOLS:
         names |= {f"{protocol.__name__}.{name}" for name in vars(protocol) if name[0] != "_"}
     return names
@@ -649,18 +653,49 @@ def bound_to(a: Loot) -> bytes:
 # --- what the desks stand on
 
 
-@attempt("client.reader.fetch", BlobAltered)
+def desk_function(name: str) -> Callable[..., object]:
+    """A public function of the desks, in whichever of their modules it is defined."""
+    [found] = {
+        vars(room)[name] for room in DESKS if getattr(vars(room).get(name), "__module__", "") == room.__name__
+    }
+    return found  # type: ignore[no-any-return]
+
+
+@attempt("client.fetch", BlobAltered)
 def _(a: Loot) -> Calls:
     for key in a.candidates():
-        yield lambda k=key: reading.fetch(a.world.store, a.world.chain, a.leaf, k, "application/fhir+json")
+        yield lambda k=key: desk_function("fetch")(
+            a.world.store, a.world.chain, a.leaf, k, "application/fhir+json"
+        )
 
 
-@attempt("client.grant.deliver_box")
+@attempt("client.allow", NotAllowed)
 def _(a: Loot) -> Calls:
-    yield lambda: granting.deliver_box(a.world.group, a.box)
+    """For a purpose that the patient did not grant."""
+    where = (a.world.chain, a.me.address, a.granted.terms)
+    yield lambda: desk_function("allow")(*where, 1 << purpose_bit("HRESCH"))
 
 
-@attempt("client.grant.deliver", SignatureInvalid)
+@attempt("client.seal_file")
+def _(a: Loot) -> Calls:
+    """Her own files, sealed under a key of her own."""
+    yield lambda: desk_function("seal_file")(a.world.home / "sealed", a.me.keyring.seed, a.blob)
+
+
+@attempt("client.unseal_file", IntegrityError)
+def _(a: Loot) -> Calls:
+    """The blob as if it were a file of hers."""
+    (a.world.home / "blob").write_bytes(a.blob)
+    for key in a.candidates():
+        yield lambda k=key: desk_function("unseal_file")(a.world.home / "blob", k)
+
+
+@attempt("client.deliver_box")
+def _(a: Loot) -> Calls:
+    yield lambda: desk_function("deliver_box")(a.world.group, a.box)
+
+
+@attempt("client.deliver", SignatureInvalid)
 def _(a: Loot) -> Calls:
     """A grant.json of her own making: the box of the grant as if for one record more."""
     deployment = a.world.chain.deployment
@@ -676,7 +711,7 @@ def _(a: Loot) -> Calls:
         "signature": "0x" + bytes(65).hex(),
         "box": "0x" + forged.encode().hex(),
     }
-    yield lambda: granting.deliver(a.world.chain, a.world.group, a.me.signer, handed)
+    yield lambda: desk_function("deliver")(a.world.chain, a.world.group, a.me.signer, handed)
 
 
 @attempt("keyholder.messages.release_info")

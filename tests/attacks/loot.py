@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from eth_utils.crypto import keccak
 
-from consentry.client import Client, Person, Proposal
-from consentry.client.reader import Listing
+from consentry.client import Client, Listing, Person, Proposal
 from consentry.consent.box import Granted, KeyBox, open_box
 from consentry.envelope.deposit import Header, Part, open_session
 from consentry.envelope.leaf import Leaf, Place, first_half

@@ -87,6 +87,17 @@ def test_what_a_keyholder_lists_holds_the_label_and_no_more(loot: Loot) -> None:
     assert leaf.label in found
 
 
+def test_a_journal_names_what_was_done_and_holds_no_key(loot: Loot, secrets: Secrets) -> None:
+    """An auditor, to whom all of it is given, can look no record up by its salt and open nothing."""
+    rows = everything([keyholder.journal() for keyholder in loot.world.keyholders])
+    leaf, header = loot.leaf, loot.header
+    withheld = [leaf.anchor_salt, leaf.record_salt, leaf.wrapped_key, leaf.own_wrap, leaf.label, leaf.commit]
+    withheld += [leaf.commit_a, *leaf.share_commitments, header.session_wrap, header.own_wrap, loot.half]
+    withheld += [loot.box.to_grantee, loot.box.to_patient, loot.granted.key, *secrets.values.values()]
+    assert not [value for value in withheld if any(value in row for row in rows)]
+    assert not [value for value in withheld if any(value.hex().encode() in row for row in rows)]
+
+
 def all_of(name: str, loot: Loot) -> list[Any]:
     return [call for tried in ATTEMPTS[name] for call in tried.calls(loot)]
 
@@ -212,7 +223,6 @@ def test_the_rooms_are_all_that_touch_keys() -> None:
                 users.add(path.relative_to(root).with_suffix("").as_posix().replace("/", "."))
     rooms = {room.__name__.removeprefix("consentry.") for room in ROOMS}
     own_secrets = {"keys.keyring", "client.outbox"}  # seal one's own files
-    desks = {"client.desk", "client.own"}  # behind `Client`
     keyholders = {"keyholder.service", "keyholder.vault", "keyholder.roster"}  # behind `Keyholder`
     doors = {user for user in users if user.startswith("cli.")}
-    assert users - doors <= rooms | own_secrets | desks | keyholders
+    assert users - doors <= rooms | own_secrets | keyholders
