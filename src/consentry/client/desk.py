@@ -8,12 +8,16 @@ from typing import Any
 
 from consentry.chain.contracts import Chain
 from consentry.chain.rpc import Receipt
+from consentry.client.boxes import Boxes, Grant
 from consentry.client.deposit import Deposited, Depositor, Target
-from consentry.client.grant import Ended, Granter, Offered, Proposal
+from consentry.client.enrol import Enroller
+from consentry.client.grant import Ended, Granter
 from consentry.client.group import Group
+from consentry.client.labels import Labels, Listing
 from consentry.client.own import Own, OwnGrant, Segment
 from consentry.client.person import Person
-from consentry.client.reader import Grant, Listing, Opened, Reader, fetch
+from consentry.client.proposal import Offered, Proposal
+from consentry.client.reader import Opened, Reader, fetch
 from consentry.consent.card import Offer
 from consentry.consent.terms import DEPOSIT
 from consentry.envelope.leaf import Label
@@ -51,13 +55,15 @@ class Client:
         self._progress = progress
         self._own = Own(chain, keyholders, me)
         self._granter = Granter(chain, keyholders, me, self._own)
+        self._boxes = Boxes(chain, keyholders, me)
+        self._labels = Labels(chain, keyholders, me, self._boxes)
         self._reader = Reader(store, chain, keyholders, me)
 
     # --- enrol
 
     def enrol(self, kinds: Sequence[str]) -> list[Segment]:
         """A patient enrols: her key on chain, one statement a kind with the keyholders."""
-        return self._own.enrol(list(kinds))
+        return Enroller(self._chain, self._group, self._me, self._own).enrol(list(kinds))
 
     def offer(self) -> Offer:
         """A provider enrols: the offer (provider.json) that the authority makes a card of."""
@@ -86,7 +92,7 @@ class Client:
 
     def _granted_targets(self, patient: bytes) -> dict[str, Target]:
         targets = {}
-        for grant in self._reader.grants(patient):
+        for grant in self._boxes.grants(patient):
             terms, kind = grant.granted.terms, grant.granted.kind
             if terms.flags & DEPOSIT and kind not in targets:
                 targets[kind] = Target(self._newest(patient, grant), terms)
@@ -133,7 +139,7 @@ class Client:
     # --- grant, revoke
 
     def propose(self, offered: Offered) -> list[Proposal]:
-        """What would be granted, for the patient to read: see `Granter.propose`."""
+        """What would be granted, for the patient to read: see `Proposer.propose`."""
         return self._granter.propose(offered)
 
     def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt | None:
@@ -157,7 +163,7 @@ class Client:
 
     def list(self, patient: bytes, grant_id: bytes | None = None) -> Sequence[Listing]:
         """What my grants let me see of ``patient`` without an entry."""
-        return self._reader.records(patient, grant_id)
+        return self._labels.records(patient, grant_id)
 
     def open(
         self,
@@ -172,7 +178,7 @@ class Client:
         if patient == self._me.identity:
             return self._open_own(record)
         bit = 1 << purpose_bit(purpose)
-        listing = self._reader.find(patient, record, bit, grant_id)
+        listing = self._labels.find(patient, record, bit, grant_id)
         self._progress("requesting: an entry in the access log")
         return self._reader.open(listing, bit)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from consentry.chain.contracts import Chain
 from consentry.client.group import Group
-from consentry.client.outbox import Parcel
 from consentry.client.person import Person
 from consentry.consent.box import KeyBox, open_own_box
 from consentry.consent.card import Card
@@ -19,8 +17,6 @@ from consentry.envelope.leaf import Label, Leaf, own_data_key
 from consentry.envelope.statement import (
     SignedStatement,
     Statement,
-    first_statement,
-    message,
     open_own,
     verify_statement,
 )
@@ -28,8 +24,6 @@ from consentry.errors import CardInvalid, ConsentryError, IntegrityError, NotFou
 from consentry.keyholder.messages import Keyholder, OwnAnswer
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode
-from consentry.keys.hpke import ALGORITHM, new_seed
-from consentry.record import kind as kind_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +60,6 @@ class Own:
 
     def __init__(self, chain: Chain, group: Group, me: Person) -> None:
         self._chain, self._group, self._me = chain, group, me
-
-    # --- enrol
-
-    def enrol(self, kinds: list[str]) -> list[Segment]:
-        """Publishes the encryption key and gives the keyholders one statement a kind; t must take each.
-
-        What is there already is kept; a second run gives it to the keyholders that missed it. Raises
-        `KindUnknown` before anything is done."""
-        for kind in kinds:
-            kind_named(kind)
-        self._publish_key()
-        holders, known = self.refresh(), self.segments()
-        parcel = self._me.outbox.parcel("enrol")
-        for kind in kinds:
-            if kind in known:
-                fields = self._me.copy.statements[known[kind].statement.hash.hex()]
-            else:
-                fields = self._begun(parcel, kind)
-            self._give(fields, holders)
-        parcel.drop()
-        return list(self.segments().values())
-
-    def _begun(self, parcel: Parcel, kind: str) -> list[str]:
-        """The statement of a run that was cut off, or a new one."""
-        if kind not in parcel.state:
-            signed = self._new_statement(kind)
-            parcel.state[kind] = [signed.body.hex(), signed.signature.hex()]
-            parcel.save()
-        return list(parcel.state[kind])
-
-    def _publish_key(self) -> None:
-        public = self._me.keyring.public_key
-        try:
-            if self._chain.encryption_key_of(self._me.identity) == public:
-                return
-        except NotFound:
-            pass
-        args = (self._me.identity, ALGORITHM, public)
-        self._chain.send(self._me.signer, "ConsentRegistry", "setEncryptionKey", *args)
-
-    def _new_statement(self, kind: str) -> SignedStatement:
-        body = first_statement(
-            self._chain.deployment,
-            patient=self._me.identity,
-            segment=secrets.token_bytes(32),
-            kind=kind,
-            seed=new_seed(),
-            patient_key=self._me.keyring.public_key,
-            keyholders=self._group.roster.hash,
-        ).encode()
-        return SignedStatement(body, self._me.signer.sign_typed_data(message(self._chain.deployment, body)))
-
-    def _give(self, fields: list[str], holders: dict[int, Taken]) -> None:
-        signed = SignedStatement(*map(bytes.fromhex, fields))
-        subject, need = signed.statement.hash, self._group.roster.threshold
-        held = [index for index, taken in holders.items() if ("statements", subject.hex(), fields) in taken]
-        answers = self._group.give("statement", subject, lambda k: k.statement(signed), need=need, held=held)
-        for answer in answers.values():
-            self._me.copy.hear(answer)
-        self._me.copy.statements[subject.hex()] = fields
-        self._me.save()
-
-    # --- what is mine
 
     def refresh(self, *, required: bool = False) -> dict[int, Taken]:
         """Brings the own copy up to date from every keyholder that answers, and gives the answers by index.
