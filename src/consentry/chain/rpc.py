@@ -15,13 +15,19 @@ from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import ContractLogicError, Web3Exception
+from web3.exceptions import (
+    BadResponseFormat,
+    ContractLogicError,
+    TimeExhausted,
+    Web3Exception,
+    Web3RPCError,
+)
 from web3.types import TxParams
 
 from consentry.chain.deployments import Deployed
 from consentry.chain.manifest import NAMES, abi
 from consentry.consent.rule import Reason
-from consentry.errors import ContractRefused, TransactionFailed, Unreachable, WrongChain
+from consentry.errors import ConsentryError, ContractRefused, TransactionFailed, Unreachable, WrongChain
 from consentry.keys.typed import Signer
 
 _TIP = 10**9
@@ -72,7 +78,9 @@ class Rpc:
         with self._lock:
             try:
                 yield
-            except (requests.RequestException, ConnectionError, TimeoutError) as error:
+            except ConsentryError:
+                raise
+            except (requests.RequestException, ConnectionError, TimeoutError, BadResponseFormat) as error:
                 raise Unreachable(
                     f"the chain's node does not answer ({type(error).__name__}); nothing was lost, "
                     "run the same command again when it does"
@@ -80,6 +88,8 @@ class Rpc:
             except Exception as error:
                 if (refused := named_error(error)) is not None:
                     raise refused from None
+                if isinstance(error, Web3RPCError):
+                    raise Unreachable(f"the chain's node refused: {str(error)[:200]}") from None
                 raise
 
     def call(self, contract: str, function: str, *args: Any) -> Any:
@@ -112,9 +122,16 @@ class Rpc:
             return self.wait(signer.send(transaction))
 
     def wait(self, transaction: bytes) -> Receipt:
-        """The receipt of a sent transaction. Raises `TransactionFailed` when it was mined and reverted."""
-        with self._guard():
-            receipt = self.web3.eth.wait_for_transaction_receipt(HexBytes(transaction), timeout=_TIMEOUT)
+        """The receipt of a sent transaction. Raises `TransactionFailed` when it was mined and reverted, and
+        `Unreachable` when it was not mined in time: it may be still."""
+        try:
+            with self._guard():
+                receipt = self.web3.eth.wait_for_transaction_receipt(HexBytes(transaction), timeout=_TIMEOUT)
+        except TimeExhausted:
+            raise Unreachable(
+                f"the transaction 0x{transaction.hex()} was sent, and not mined within {_TIMEOUT} seconds; "
+                "run the same command again when it was"
+            ) from None
         if receipt["status"] != 1:
             raise TransactionFailed(f"the transaction 0x{transaction.hex()} was mined and reverted")
         return Receipt(transaction, receipt["blockNumber"], receipt["gasUsed"])

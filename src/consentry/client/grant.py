@@ -14,7 +14,7 @@ from consentry.client.person import Person
 from consentry.client.proposal import Offered, Proposal, Proposer
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import typed_revoke, typed_terms
-from consentry.errors import ConsentryError, UsageError
+from consentry.errors import UsageError
 from consentry.keyholder.messages import subject_of_stop
 from consentry.keys.typed import Signer
 
@@ -106,15 +106,12 @@ class Granter:
     def _stop(self, patient: bytes, grant_id: bytes) -> int:
         message = typed_revoke(self._chain.deployment, patient, grant_id)
         signature = self._me.signer.sign_typed_data(message)
-        try:
-            answers = self._group.give(
-                "stop",
-                subject_of_stop(patient, grant_id),
-                lambda keyholder: keyholder.stop(patient, grant_id, signature),
-                need=0,
-            )
-        except ConsentryError:
-            return 0
+        answers = self._group.give(
+            "stop",
+            subject_of_stop(patient, grant_id),
+            lambda keyholder: keyholder.stop(patient, grant_id, signature),
+            need=0,
+        )
         for answer in answers.values():
             self._me.copy.hear(answer)
         self._me.save()

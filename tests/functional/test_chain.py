@@ -1,0 +1,263 @@
+"""The connection to a node: errors by their names, and nothing taken for another chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+from eth_account import Account
+from eth_utils.crypto import keccak
+from web3 import HTTPProvider, Web3
+from web3.exceptions import BadResponseFormat, ContractCustomError, ContractLogicError, Web3RPCError
+from web3.types import RPCEndpoint
+
+from consentry.chain import Chain, LocalSigner, rpc
+from consentry.chain.deployments import Deployed, Placed
+from consentry.chain.rpc import named_error
+from consentry.consent.rule import Reason
+from consentry.errors import ContractRefused, NotFound, TransactionFailed, Unreachable, WrongChain
+from consentry.keys.binding import abi_encode
+from tests.support.fixed import seed
+from tests.support.wallet import WalletSigner
+from tests.support.world import World, fund, make_world
+
+
+@pytest.fixture(scope="module")
+def world(anvil_url: str, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("chain"), Web3(HTTPProvider(anvil_url)))
+
+
+# --- which chain
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"chain_id": 1}, "not on the chain 1"),
+        ({"genesis": bytes(32)}, "not on the chain"),
+    ],
+)
+def test_another_chain_is_not_taken_for_the_deployments(
+    world: World, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(WrongChain, match=says):
+        Chain(world.web3, replace(world.chain.deployed, **changes))
+
+
+def test_a_chain_without_the_contracts_is_named(world: World) -> None:
+    nowhere = Placed("0x" + "11" * 20, 0, [])
+    contracts = {**world.chain.deployed.contracts, "AccessLog": nowhere}
+    missing: Deployed = replace(world.chain.deployed, contracts=contracts)
+    with pytest.raises(WrongChain, match="no AccessLog at 0x1111"):
+        Chain(world.web3, missing)
+
+
+# --- a node that fails
+
+
+class Failing(HTTPProvider):
+    """A provider that fails when it is told to."""
+
+    failure: Exception | None = None
+    answer: Any = None
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> Any:
+        if self.failure:
+            raise self.failure
+        return self.answer or super().make_request(method, params)
+
+
+@pytest.fixture
+def failing(world: World, anvil_url: str) -> tuple[Failing, Chain]:
+    provider = Failing(anvil_url)
+    return provider, Chain(Web3(provider), world.chain.deployed)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [requests.ConnectionError("no"), TimeoutError(), ConnectionResetError(), BadResponseFormat("<html>")],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_node_that_does_not_answer_is_named(failing: tuple[Failing, Chain], failure: Exception) -> None:
+    provider, chain = failing
+    provider.failure = failure
+    with pytest.raises(Unreachable, match=r"node does not answer .*run the same command again"):
+        chain.epoch_of(seed(1))
+
+
+def test_a_node_that_refuses_is_quoted_in_short(failing: tuple[Failing, Chain]) -> None:
+    provider, chain = failing
+    error = {"code": -32005, "message": "limit exceeded" + "x" * 1000}
+    provider.answer = {"jsonrpc": "2.0", "id": 1, "error": error}
+    with pytest.raises(Unreachable, match=r"node refused: .*limit exceeded") as caught:
+        chain.epoch_of(seed(1))
+    assert len(str(caught.value)) < 300
+
+
+def test_an_account_without_ether_is_told_so(world: World) -> None:
+    poor = LocalSigner(seed(99), world.web3)
+    patient = bytes(12) + bytes.fromhex(poor.address[2:])
+    with pytest.raises(Unreachable, match=r"(?i)insufficient funds"):
+        world.chain.send(poor, "ConsentRegistry", "revokeAll", patient)
+
+
+class Slow(LocalSigner):
+    """Signs, and gives the hash of a transaction that never was."""
+
+    def send(self, transaction: dict[str, Any]) -> bytes:
+        return keccak(b"nothing")
+
+
+def test_a_transaction_that_is_not_mined_in_time_may_be_still(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc, "_TIMEOUT", 0.2)
+    key = seed(98)
+    fund(world.web3, LocalSigner(key).address)
+    patient = bytes(12) + bytes.fromhex(LocalSigner(key).address[2:])
+    with pytest.raises(Unreachable, match="was sent, and not mined within"):
+        world.chain.send(Slow(key), "ConsentRegistry", "revokeAll", patient)
+
+
+@pytest.fixture
+def held_back(world: World) -> Iterator[World]:
+    """Anvil mines when it is told to."""
+    ask = world.web3.provider.make_request
+    ask(RPCEndpoint("evm_setAutomine"), [False])
+    yield world
+    ask(RPCEndpoint("evm_setAutomine"), [True])
+    ask(RPCEndpoint("evm_mine"), [])
+
+
+def test_a_transaction_that_is_under_way_is_not_followed_by_a_second_one(
+    held_back: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, key = held_back, seed(97)
+    monkeypatch.setattr(rpc, "_TIMEOUT", 0.2)
+    signer = LocalSigner(key, world.web3)
+    sent = world.web3.eth.send_transaction(
+        {"from": world.web3.eth.accounts[0], "to": signer.address, "value": 10**18}
+    )
+    world.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
+    world.web3.eth.wait_for_transaction_receipt(sent)
+    patient = bytes(12) + bytes.fromhex(signer.address[2:])
+    for says in ("not mined within", "node refused"):
+        with pytest.raises(Unreachable, match=says):
+            world.chain.send(signer, "ConsentRegistry", "grant", patient, seed(1))
+    world.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
+    assert world.web3.eth.get_transaction_count(signer.address) == 1
+    assert world.chain.grants_of(patient) == [seed(1)]
+
+
+class Reverting(LocalSigner):
+    """Sends something that reverts in the place of what it was given."""
+
+    def send(self, transaction: dict[str, Any]) -> bytes:
+        return super().send({**transaction, "data": "0xdeadbeef"})
+
+
+def test_a_transaction_that_was_mined_and_reverted_is_no_success(world: World) -> None:
+    signer = Reverting(seed(96), world.web3)
+    fund(world.web3, signer.address)
+    patient = bytes(12) + bytes.fromhex(signer.address[2:])
+    with pytest.raises(TransactionFailed, match="was mined and reverted"):
+        world.chain.send(signer, "ConsentRegistry", "revokeAll", patient)
+
+
+# --- errors by their contract's names
+
+
+def test_a_refusal_has_the_contracts_name_and_values(world: World) -> None:
+    stranger = world.person("stranger")
+    with pytest.raises(ContractRefused) as caught:
+        world.chain.send(stranger.signer, "ConsentRegistry", "grant", seed(1), seed(2))
+    assert caught.value.name == "NotController"
+    assert caught.value.values == {"patient": seed(1), "who": stranger.address.lower()}
+
+
+def _selector(text: str) -> bytes:
+    return keccak(text=text)[:4]
+
+
+def test_a_refusal_of_the_log_says_why_in_words() -> None:
+    data = _selector("NotAllowed(bytes32,uint8)") + abi_encode(["bytes32", "uint8"], [seed(1), 7])
+    refused = named_error(ContractCustomError("0x" + data.hex(), data="0x" + data.hex()))
+    assert refused is not None
+    assert refused.values["reason"] == Reason.EXPIRED.text
+
+
+class TransactionFailedAsInEthTester(Exception):
+    """Its class has the name that eth-tester's has."""
+
+
+TransactionFailedAsInEthTester.__name__ = "TransactionFailed"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (TransactionFailedAsInEthTester(f"execution reverted: {_selector('NoRecords()')!r}"), "NoRecords"),
+        (TransactionFailedAsInEthTester("execution reverted: 7"), None),
+        (TransactionFailedAsInEthTester("execution reverted: b'"), None),
+        (TransactionFailedAsInEthTester("out of gas"), None),
+        (ContractLogicError("execution reverted"), "Reverted"),
+        (ContractLogicError("execution reverted", data="0x01020304"), "Reverted"),
+        (ContractCustomError("0x", data="0x" + _selector("NotAuthority(address)").hex()), "NotAuthority"),
+        (ValueError("something else"), None),
+    ],
+)
+def test_a_refusal_is_found_in_every_clients_own_words(error: Exception, name: str | None) -> None:
+    refused = named_error(error)
+    assert (refused.name if refused else None) == name
+
+
+def test_what_is_no_refusal_stays_what_it_is(world: World) -> None:
+    with pytest.raises(Exception, match="no_such_function"):
+        world.chain.rpc.call("ConsentRegistry", "no_such_function")
+
+
+# --- what the contracts say
+
+
+def test_a_contract_wallet_is_asked_and_everything_else_says_no(world: World) -> None:
+    key = LocalSigner(seed(95), world.web3)
+    fund(world.web3, key.address)
+    wallet = WalletSigner(key, world.web3)
+    digest = keccak(b"something")
+    signature = bytes(Account.unsafe_sign_hash(digest, seed(95)).signature)
+    assert world.chain.wallet_accepts(wallet.address, digest, signature)
+    assert not world.chain.wallet_accepts(wallet.address, digest, bytes(65))
+    assert not world.chain.wallet_accepts(wallet.address, digest, b"")  # it reverts
+    assert not world.chain.wallet_accepts(key.address, digest, signature)  # an account without code
+    assert not world.chain.wallet_accepts(world.chain.deployment.registry, digest, signature)
+    assert not world.chain.wallet_accepts("nobody", digest, signature)
+
+
+def test_an_entry_is_one_in_the_very_block_it_names(world: World) -> None:
+    entry = rpc_entry(world)
+    assert not world.chain.has_entry(entry)
+    assert not world.chain.has_entry(replace(entry, block=world.chain.head().number + 1))
+
+
+def rpc_entry(world: World) -> Any:
+    from consentry.chain.contracts import Entry
+
+    actor = world.person("stranger").address
+    return Entry(actor, seed(1), seed(2), seed(3), 1, seed(4), bytes(32), world.chain.head().number)
+
+
+def test_a_key_that_was_replaced_is_told_by_its_hash(world: World) -> None:
+    person = world.person("patient")
+    with pytest.raises(NotFound, match="has to enrol first"):
+        world.chain.encryption_key_of(person.identity)
+    for key in (b"first", b"second"):
+        args = (person.identity, 0x647A, key)
+        world.chain.send(person.signer, "ConsentRegistry", "setEncryptionKey", *args)
+        assert world.chain.encryption_key_of(person.identity) == key
+
+
+def test_a_web3_error_outside_of_a_call_is_not_hidden() -> None:
+    assert named_error(Web3RPCError("limit exceeded")) is None
