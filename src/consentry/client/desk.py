@@ -108,6 +108,8 @@ class Client:
         controller, published = self._chain.controller_of(patient), self._chain.encryption_key_of(patient)
         found, stale = [], False
         for signed in grant.statements:
+            if (signed.statement.patient, signed.statement.segment) != (patient, grant.granted.terms.segment):
+                continue
             try:
                 statement = verify_statement(
                     self._chain.deployment,
@@ -121,8 +123,6 @@ class Client:
             except IntegrityError:
                 continue
             else:
-                if (statement.patient, statement.segment) != (patient, grant.granted.terms.segment):
-                    continue
                 if statement.patient_key == published:
                     found.append(statement)
                 else:
