@@ -20,6 +20,7 @@ from consentry.chain import LocalSigner
 from consentry.client import Client, Group, Listing, Opened, Person, deliver
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import DEPOSIT, MEMBERS, READ
+from consentry.envelope.statement import SignedStatement
 from consentry.errors import (
     BlobAltered,
     BlobMissing,
@@ -36,6 +37,7 @@ from consentry.errors import (
     SegmentMissing,
     StatementStale,
     TooFewKeyholders,
+    Unreachable,
     UsageError,
 )
 from consentry.keys.keyring import Keyring
@@ -645,6 +647,85 @@ def test_without_keyholders_and_without_a_copy_there_is_nothing(world: World) ->
     alone = without(another(world, "radka"), 1, 2, 3, 4, 5)
     with pytest.raises(NotFound, match="no keyholder answers and there is no copy"):
         alone.desk("patient").open(alone.patient, secrets.token_bytes(32))
+
+
+def saying(world: World, verb: str, said: Callable[[Any], Any], *indexes: int) -> World:
+    """The world in which some keyholders make something else of their answers to ``verb``."""
+
+    class Saying:
+        def __init__(self, keyholder: Any) -> None:
+            self.card, self._keyholder = keyholder.card, keyholder
+
+        def __getattr__(self, name: str) -> Any:
+            real = getattr(self._keyholder, name)
+            return (lambda *args: said(real(*args))) if name == verb else real
+
+    all_of_them = [Saying(k) if k.card.index in indexes else k for k in world.keyholders]
+    return replace(world, group=Group(world.chain.deployment, world.group.roster, all_of_them))
+
+
+def silence(_: Any) -> Any:
+    raise Unreachable("it does not answer")
+
+
+def test_too_few_keyholders_to_name_grants_are_not_taken_for_no_grant(world: World) -> None:
+    mine = another(world, "xenia")
+    with pytest.raises(TooFewKeyholders, match="grants not named: 2 of the keyholders"):
+        saying(mine, "grants", silence, 1, 2, 3).desk("doctor").list(mine.patient)
+    assert listed(mine, "doctor") == []
+
+
+def test_keyholders_that_give_no_labels_are_not_taken_for_no_records(world: World) -> None:
+    mine = another(world, "yvona")
+    mine.grant("doctor", "general")
+    with pytest.raises(TooFewKeyholders, match="labels not given"):
+        saying(mine, "labels", silence, 1, 2, 3, 4, 5).desk("doctor").list(mine.patient)
+
+
+def _with_statements(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda answer: replace(answer, statements=tuple(map(change, answer.statements)))
+
+
+def test_a_depositor_believes_no_statement_but_the_patients(world: World) -> None:
+    mine = another(world, "zora")
+    mine.grant("hospital", "general", flags=DEPOSIT)
+    other = another(world, "zuzana").desk("patient")
+    foreign = SignedStatement(*map(bytes.fromhex, next(iter(other._me.copy.statements.values()))))
+    of_another = saying(mine, "fetch_box", _with_statements(lambda _: foreign), *range(1, 6))
+    unsigned = _with_statements(lambda signed: replace(signed, signature=bytes(65)))
+    with pytest.raises(NotFound, match="no keyholder gives a statement"):
+        of_another.desk("hospital").deposit(mine.patient, [letter()])
+    with pytest.raises(StatementStale):
+        saying(mine, "fetch_box", unsigned, *range(1, 6)).desk("hospital").deposit(mine.patient, [letter()])
+    elsewhere = _with_statements(lambda signed: _restated(signed, deployment=bytes(32)))
+    with pytest.raises(NotFound, match="no keyholder gives a statement"):
+        saying(mine, "fetch_box", elsewhere, *range(1, 6)).desk("hospital").deposit(mine.patient, [letter()])
+    garbage = _with_statements(lambda signed: replace(signed, body=b"garbage"))
+    (done,) = saying(mine, "fetch_box", garbage, 1, 2).desk("hospital").deposit(mine.patient, [letter()])
+    assert done.acknowledged == 5
+
+
+def _restated(signed: SignedStatement, **changes: Any) -> SignedStatement:
+    return replace(signed, body=replace(signed.statement, **changes).encode())
+
+
+def test_an_opening_waits_until_the_entry_is_deep_enough(
+    anvil_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = make_world(tmp_path, Web3(HTTPProvider(anvil_url)), depth=2)
+    deep.onboard("doctor")
+    deep.desk("patient").enrol(["general"])
+    (deposited,) = deep.desk("patient").deposit(deep.patient, [letter("general", LETTER)])
+    deep.grant("doctor", "general")
+    waited: list[float] = []
+
+    def a_block_passes(seconds: float) -> None:
+        waited.append(seconds)
+        deep.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
+
+    monkeypatch.setattr("consentry.client.reader.time.sleep", a_block_passes)
+    assert read(deep.desk("doctor").open(deep.patient, deposited.record_id)) == LETTER
+    assert len(waited) == 2
 
 
 # --- the own copy, a second device
