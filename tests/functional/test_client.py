@@ -43,7 +43,7 @@ from consentry.errors import (
 from consentry.keys.keyring import Keyring
 from consentry.record import Record
 from tests.support.wallet import WalletSigner
-from tests.support.world import DAY, KINDS, World, fund, make_world, populated, record
+from tests.support.world import DAY, World, fund, make_world, populated, record
 
 LETTER = b"Test letter about a test patient"
 
@@ -58,11 +58,11 @@ def world(anvil_url: str, tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
-def another(world: World, name: str) -> World:
-    """The same world seen from another patient, who has enrolled and lets the hospital deposit."""
+def another(world: World, name: str, *kinds: str) -> World:
+    """The same world seen from another patient, who has enrolled."""
     people = {**world.people, "patient": world.person(name)}
     theirs = replace(world, people=people)
-    theirs.desk("patient").enrol(KINDS)
+    theirs.desk("patient").enrol(kinds or ("general", "hiv"))
     return theirs
 
 
@@ -160,7 +160,7 @@ def test_a_suspended_hospital_cannot_deposit(world: World) -> None:
 
 
 def test_a_patient_deposits_for_herself_and_grants_what_she_deposited(world: World) -> None:
-    mine = another(world, "cora")
+    mine = another(world, "cora", "mental-health")
     (deposited,) = mine.desk("patient").deposit(mine.patient, [letter("mental-health", LETTER)])
     ((record_id, label),) = mine.desk("patient").my_records()
     assert record_id == deposited.record_id
@@ -740,7 +740,7 @@ def test_a_second_device_with_the_same_keyring_finds_everything(world: World) ->
     tablet = Client(world.store, world.chain, world.group, second)
     assert set(tablet.my_grants()) == {proposal.grant_id}
     assert [record_id for record_id, _ in tablet.my_records()] == [deposited.record_id]
-    assert {one.kind for one in tablet.enrol(["general"])} == set(KINDS)
+    assert {one.kind for one in tablet.enrol(["general"])} == {"general", "hiv"}
     (again,) = tablet.deposit(mine.patient, [letter("hiv")])
     assert {r for r, _ in mine.desk("patient").my_records()} == {deposited.record_id, again.record_id}
 

@@ -12,11 +12,29 @@ from typing import Any
 import pytest
 
 from consentry.errors import KeyringLocked, NotFound
+from consentry.keys import keyring
 from consentry.keys.hpke import public_key
 from consentry.keys.keyring import Keyring, write_private
 from tests.support.fixed import seed
 
 PASSPHRASE = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What slows down a thief would slow down the tests."""
+    for name, value in {"iterations": 1, "lanes": 1, "memory_cost": 64}.items():
+        monkeypatch.setitem(keyring._COST, name, value)
+
+
+def test_a_passphrase_costs_a_thief_what_rfc_9106_advises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    Keyring(seed(1)).save(tmp_path / "ring", PASSPHRASE)
+    argon = json.loads((tmp_path / "ring").read_text())["argon2id"]
+    assert (argon["iterations"], argon["lanes"], argon["memory_cost"]) == (3, 4, 64 * 1024)
+    assert Keyring.load(tmp_path / "ring", PASSPHRASE).seed == seed(1)
 
 
 @pytest.fixture
