@@ -901,7 +901,8 @@ class Collected:
     """Every secret that the program draws or derives while it runs, and the plaintext."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from consentry.client import deposit
+        from consentry.client import deposit, enrol, reader
+        from consentry.envelope import deposit as envelope
         from consentry.envelope import leaf
         from consentry.keys import hpke, shamir
 
@@ -913,11 +914,18 @@ class Collected:
             (leaf, "data_key"),
             (shamir, "new_secret"),
             (shamir, "split"),
+            (enrol, "new_seed"),
+            (reader, "new_seed"),
         ]:
             real = getattr(module, name)
             monkeypatch.setattr(module, name, self._watched(real))
         real_seal = deposit.seal.seal
         monkeypatch.setattr(deposit.seal, "seal", lambda *args: (self.add(args[2]), real_seal(*args))[1])
+
+        halves = envelope.Halves
+        monkeypatch.setattr(
+            envelope, "Halves", lambda *keys: ([self.add(key) for key in keys], halves(*keys))[1]
+        )
 
     def _watched(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -975,6 +983,10 @@ def _a_whole_run(world: World, shown: list[str]) -> None:
     refused(lambda: patient.open(world.patient, bytes(32)))
     refused(lambda: Keyring.load(world.home / "none.json", "a test passphrase that is typed nowhere else"))
     shown += [repr(thing) for thing in (segments, listings, opened, deposited, proposal.terms, world.people)]
+    granted = world.desk("doctor")._boxes.grants(world.patient)
+    own = world.desk("patient")._own
+    shown += [repr(thing) for thing in (granted, own.segments(), own.openings(), own.grants())]
+    shown += [repr(world.keyholders[0]._vault.held(world.patient))]
     shown += [repr(person.keyring) for person in world.people.values()]
     shown += [str(row.to_json()) for keyholder in world.keyholders for row in keyholder.journal()]
     patient.revoke([proposal.grant_id])

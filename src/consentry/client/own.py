@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from consentry.chain.contracts import Chain
@@ -32,7 +32,7 @@ class Segment:
 
     kind: str
     statement: Statement
-    seed: bytes
+    seed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Key:
     leaf: Leaf
     header: Header
     label: Label
-    data_key: bytes
+    data_key: bytes = field(repr=False)
 
 
 class Own:

@@ -48,7 +48,7 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class _Share:
     leaf: Leaf
-    share: bytes
+    share: bytes = field(repr=False)
 
 
 class Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -71,7 +71,7 @@ class Granted:
     reading: Reading
     kind: str
     key_type: int
-    key: bytes
+    key: bytes = field(repr=False)
 
 
 def _pad(data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
@@ -153,8 +153,8 @@ def _own_key(place: Place, own_session_key: bytes, record: bytes) -> bytes:
 class Halves:
     """The session keys of one envelope, from which its leaves are made (never stored in clear)."""
 
-    session_key: bytes
-    own_session_key: bytes
+    session_key: bytes = field(repr=False)
+    own_session_key: bytes = field(repr=False)
 
 
 def make_leaf(

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from consentry.envelope.deposit import Header
@@ -47,7 +47,7 @@ class Held:
     header: Header
     open_part: bytes
     sealed_part: bytes
-    share: bytes
+    share: bytes = field(repr=False)
 
 
 class Vault:
