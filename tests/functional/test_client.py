@@ -375,6 +375,19 @@ def test_after_a_revocation_the_same_offer_is_a_new_grant_of_what_was_revoked_on
     assert mine.chain.in_force(mine.patient, again.grant_id)
 
 
+def test_a_proposal_that_a_revocation_has_overtaken_is_not_put_in_force(world: World) -> None:
+    mine = another(world, "gita")
+    offered = mine.offered("doctor", "general")
+    waiting = mine.desk("patient").propose(offered)
+    (granted,) = mine.grant("doctor", "hiv")
+    mine.desk("patient").revoke()
+    before = mine.chain.grants_of(mine.patient)
+    for overtaken in (waiting, [granted]):
+        with pytest.raises(UsageError, match="propose again"):
+            mine.desk("patient").grant(offered, overtaken)
+    assert mine.chain.grants_of(mine.patient) == before
+
+
 def test_granting_what_is_in_force_already_sends_nothing(world: World) -> None:
     mine = another(world, "irma")
     offered = mine.offered("doctor", "general")
@@ -501,6 +514,16 @@ def test_a_revoked_grant_cannot_be_delivered_any_more(world: World, handed: dict
         delivered(world, handed)
 
 
+def test_a_grant_that_was_ended_with_all_others_is_not_called_in_force(world: World) -> None:
+    mine = another(world, "hedvika")
+    (proposal,) = mine.desk("patient").propose(mine.offered("doctor", "general"))
+    handed = mine.desk("patient").sign(proposal)
+    assert delivered(mine, handed) is not None
+    mine.desk("patient").revoke()
+    with pytest.raises(ContractRefused, match="GrantEnded"):
+        delivered(mine, handed)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -558,7 +581,7 @@ def test_revoking_everything_ends_every_grant_at_once(world: World) -> None:
     assert set(ended.grants) == ids
     assert ended.stopped == 5
     assert not any(mine.chain.in_force(mine.patient, one) for one in ids)
-    assert mine.desk("patient").revoke().grants == tuple(ended.grants)
+    assert mine.desk("patient").revoke().grants == ()
 
 
 def test_a_grant_that_nobody_delivered_can_be_revoked_for_ever(world: World, handed: dict[str, Any]) -> None:
@@ -684,6 +707,14 @@ def test_keyholders_that_give_no_labels_are_not_taken_for_no_records(world: Worl
 
 def _with_statements(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda answer: replace(answer, statements=tuple(map(change, answer.statements)))
+
+
+def test_a_key_box_that_one_keyholder_made_up_shows_no_grant(world: World) -> None:
+    mine = another(world, "zita")
+    (proposal,) = mine.grant("doctor", "general")
+    made_up = replace(proposal.box, grant_id=secrets.token_bytes(32), to_patient=b"nothing").encode()
+    more = saying(mine, "own", lambda answer: replace(answer, boxes=(*answer.boxes, made_up)), 1)
+    assert set(more.desk("patient").my_grants()) == {proposal.grant_id}
 
 
 def test_a_depositor_believes_no_statement_but_the_patients(world: World) -> None:

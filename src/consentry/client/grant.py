@@ -46,7 +46,12 @@ class Granter:
     def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt | None:
         """Delivers the key boxes (t must take each), then puts all grants in force in one transaction.
 
-        None when an earlier run that was cut off had sent it already."""
+        None when an earlier run that was cut off had sent it already. Raises `UsageError` for a proposal that
+        an expiry or a revocation has overtaken."""
+        if not all(self._proposer.stands(proposal.terms) for proposal in proposals):
+            raise UsageError(
+                "a proposal has expired or was revoked meanwhile; propose again, and read it again"
+            )
         for proposal in proposals:
             self._deliver(proposal.box, hear=True)
         receipt = self._put_in_force([proposal.grant_id for proposal in proposals])
@@ -94,7 +99,7 @@ class Granter:
         patient = self._me.identity
         every = grant_ids is None
         ids = self._chain.grants_of(patient) if grant_ids is None else list(grant_ids)
-        live = [one for one in ids if not every or self._chain.grant_state(patient, one).status == 1]
+        live = [one for one in ids if not every or self._chain.in_force(patient, one)]
         stopped = [self._stop(patient, one) for one in live]
         if every:
             receipt = self._chain.send(self._me.signer, "ConsentRegistry", "revokeAll", patient)
@@ -151,6 +156,6 @@ def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) 
         raise UsageError("the key box in the file is not that of its grant; ask the patient for it again")
     found.verify(deployment, chain.controller_of(patient), chain.wallet_accepts)
     deliver_box(group, found)
-    if chain.grant_state(patient, grant_id).status == 1:
+    if chain.in_force(patient, grant_id):
         return None
     return chain.send(sender, "ConsentRegistry", "grantBySig", patient, signer, grant_id, signature)

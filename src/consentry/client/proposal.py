@@ -91,7 +91,7 @@ class Proposer:
         self._own.refresh()
         parcel = self.parcel(offered)
         begun = [_load(fields) for fields in parcel.state.get("proposals", [])]
-        standing = {proposal.kind: proposal for proposal in begun if self._stands(proposal.terms)}
+        standing = {proposal.kind: proposal for proposal in begun if self.stands(proposal.terms)}
         proposals = [standing.get(kind) or self._proposal(offered, kind) for kind in offered.kinds]
         if proposals != begun:
             parcel.state["proposals"] = [_dump(proposal) for proposal in proposals]
@@ -104,8 +104,8 @@ class Proposer:
         inputs += [*offered.purposes, offered.until, str(offered.since), offered.record, offered.policy]
         return self._me.outbox.parcel("grant", *inputs)
 
-    def _stands(self, terms: Terms) -> bool:
-        """A proposal of another epoch, or whose grant was revoked or has expired, is no use any more. One
+    def stands(self, terms: Terms) -> bool:
+        """Whether the patient's word on ``terms`` can still be given. A proposal of another epoch, or whose grant was revoked or has expired, is no use any more. One
         that is in force already belongs to a command that was cut off, and is finished by it."""
         revoked = self._chain.grant_state(terms.patient, terms.grant_id).status == 2
         now = self._chain.head().time
