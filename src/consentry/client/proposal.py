@@ -105,8 +105,9 @@ class Proposer:
         return self._me.outbox.parcel("grant", *inputs)
 
     def stands(self, terms: Terms) -> bool:
-        """Whether the patient's word on ``terms`` can still be given. A proposal of another epoch, or whose grant was revoked or has expired, is no use any more. One
-        that is in force already belongs to a command that was cut off, and is finished by it."""
+        """Whether the patient's word on ``terms`` can still be given: a proposal of another epoch, or whose
+        grant was revoked or has expired, is no use any more. One that is in force already belongs to a
+        command that was cut off, and is finished by it."""
         revoked = self._chain.grant_state(terms.patient, terms.grant_id).status == 2
         now = self._chain.head().time
         return terms.epoch == self._chain.epoch_of(terms.patient) and not revoked and now < terms.expires_at
