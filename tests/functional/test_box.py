@@ -21,7 +21,7 @@ from consentry.consent.box import (
 from consentry.consent.terms import DEPOSIT, Terms
 from consentry.errors import BoxBroken, IntegrityError, WrapBroken
 from consentry.keys.binding import word
-from consentry.keys.hpke import public_key, wrap
+from consentry.keys.hpke import public_key, unwrap, wrap
 from consentry.keys.typed import SignatureInvalid
 from tests.support.fixed import (
     DEPLOYMENT,
@@ -132,6 +132,16 @@ def _with_contents(box: KeyBox, contents: bytes) -> KeyBox:
 def test_contents_that_are_none_are_laid_to_who_made_the_box(contents: bytes) -> None:
     with pytest.raises(BoxBroken, match="does not hold"):
         opened(_with_contents(boxed(), contents))
+
+
+def test_a_padding_that_is_not_zero_could_carry_a_mark_and_is_refused() -> None:
+    box = boxed()
+    bound = (box.patient, box.segment, box.record, word(box.version), box.grant_id)
+    info = DEPLOYMENT.info("box", *bound, keccak(public_key(HOSPITAL_SEED)))
+    contents = unwrap(box.to_grantee, HOSPITAL_SEED, info)
+    assert opened(_with_contents(box, contents)) == granted()
+    with pytest.raises(BoxBroken, match="wrong padding"):
+        opened(_with_contents(box, contents[:-1] + b"\1"))
 
 
 def test_a_reading_that_the_terms_do_not_name_is_laid_to_who_made_the_box() -> None:
