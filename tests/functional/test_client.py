@@ -736,6 +736,14 @@ def test_a_depositor_believes_no_statement_but_the_patients(world: World) -> Non
     assert done.acknowledged == 5
 
 
+def test_a_depositor_needs_enough_keyholders_to_know_the_newest_statement(world: World) -> None:
+    mine = another(world, "zoe")
+    mine.grant("hospital", "general", flags=DEPOSIT)
+    quiet = saying(mine, "fetch_box", silence, 1, 2, 3)
+    with pytest.raises(TooFewKeyholders, match="2 keyholders gave the segment's statements, 3 are needed"):
+        quiet.desk("hospital").deposit(mine.patient, [letter()])
+
+
 def _restated(signed: SignedStatement, **changes: Any) -> SignedStatement:
     return replace(signed, body=replace(signed.statement, **changes).encode())
 
