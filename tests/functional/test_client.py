@@ -886,6 +886,26 @@ def test_a_blob_that_is_gone_or_altered_is_named_and_the_entry_serves_again(worl
     assert entries(mine, "doctor") == before + 1
 
 
+class Careless:
+    """A store that gives whatever it has under any id."""
+
+    def __init__(self, blob: bytes) -> None:
+        self._blob = blob
+
+    def get(self, cid: str, sink: Any) -> None:
+        sink.write(self._blob)
+
+
+def test_a_store_that_does_not_check_its_blobs_is_checked_by_the_desk(world: World) -> None:
+    mine = another(world, "zdena")
+    one, other = mine.desk("patient").deposit(mine.patient, [letter(), letter()])
+    (file,) = (world.home / "store").rglob(other.cid)
+    careless = replace(mine, store=Careless(file.read_bytes()))
+    with pytest.raises(BlobAltered, match="another blob than the one that was anchored"):
+        careless.desk("patient").open(mine.patient, one.record_id)
+    read(careless.desk("patient").open(mine.patient, other.record_id))
+
+
 # --- time
 
 

@@ -187,6 +187,28 @@ def test_a_deposit_is_finished_under_the_grant_that_took_the_place_of_the_first(
     assert done.acknowledged == 5
 
 
+def test_a_record_that_was_dealt_and_not_yet_anchored_is_not_among_the_patients(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {record for record, _ in restarted(world, "patient").my_records()}
+    records = [record("general", b"Test letter that waits for its anchor")]
+    with power_cut_after(7, monkeypatch) as done:
+        restarted(world, "hospital").deposit(world.patient, records)
+    assert done[-3:] == ["KeyholderService.deal", "Person.save", "Parcel.save"]
+    desk = restarted(world, "patient")
+    assert {record for record, _ in desk.my_records()} == known
+    (waiting,) = [
+        r["record"]
+        for p in world.person("hospital").outbox.parcels()
+        for r in p.state["records"]
+        if "finished" not in p.state
+    ]
+    with pytest.raises(IntegrityError, match="not one that its contributor anchored"):
+        desk.open(world.patient, bytes.fromhex(waiting))
+    (finished,) = restarted(world, "hospital").deposit(world.patient, records)
+    assert {record for record, _ in desk.my_records()} == known | {finished.record_id}
+
+
 def test_a_grant_cut_off_anywhere_is_finished_by_the_next_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
