@@ -141,9 +141,7 @@ def make_world(home: Path, web3: Web3 | None = None, *, depth: int = 0) -> World
     with patch.dict(keyring._COST, _QUICK):
         roster = create_keyholders(home / "keyholders")
     contracts = place_all(create_with(web3, signer), [signer.address])
-    deployed = Deployed(
-        web3.eth.chain_id, genesis(web3), contracts, [signer.address], depth, roster.hash
-    )
+    deployed = Deployed(web3.eth.chain_id, genesis(web3), contracts, [signer.address], depth, roster.hash)
     chain = Chain(web3, deployed)
     keyholders = open_keyholders(home / "keyholders", roster, chain)
     for keyholder in keyholders:  # a test survives no power cut: nothing has to reach the disk
