@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from consentry.keyholder.service import KeyholderService
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "assurance.md"
@@ -49,9 +52,10 @@ def check_test(section: str, check: str) -> str:
     return function
 
 
-def service_source() -> ast.Module:
-    """The keyholder service, parsed."""
-    return ast.parse((ROOT / "src/consentry/keyholder/service.py").read_text("utf-8"))
+def service_sources() -> dict[type, ast.Module]:
+    """The modules of the keyholder service, parsed, by its class in each."""
+    classes = [cls for cls in KeyholderService.__mro__ if cls is not object]
+    return {cls: ast.parse(inspect.getsource(inspect.getmodule(cls) or cls)) for cls in classes}
 
 
 def refusal(node: ast.AST) -> str | None:
@@ -65,11 +69,10 @@ def refusal(node: ast.AST) -> str | None:
 def service_checks() -> set[tuple[str, str]]:
     """(method, check) of each refusal that the service makes by itself."""
     found = set()
-    for node in ast.walk(service_source()):
-        if isinstance(node, ast.ClassDef):
-            for method in node.body:
-                if isinstance(method, ast.FunctionDef):
-                    found |= {(method.name, name) for one in ast.walk(method) if (name := refusal(one))}
+    for module in service_sources().values():
+        classes = (node for node in module.body if isinstance(node, ast.ClassDef))
+        for method in (part for one in classes for part in one.body if isinstance(part, ast.FunctionDef)):
+            found |= {(method.name, name) for one in ast.walk(method) if (name := refusal(one))}
     return found
 
 

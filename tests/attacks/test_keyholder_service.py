@@ -18,10 +18,9 @@ from consentry.envelope import statement as statements
 from consentry.envelope.leaf import Leaf
 from consentry.envelope.statement import SignedStatement, Statement
 from consentry.errors import KeyholderRefused
-from consentry.keyholder.service import KeyholderService
 from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import new_seed
-from tests.attacks.assurance import refusal, service_checks, service_source, service_test
+from tests.attacks.assurance import refusal, service_checks, service_sources, service_test
 from tests.attacks.support import (
     access,
     call,
@@ -503,10 +502,11 @@ def test_without_the_refusal_its_own_test_fails(
     method: str, check: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The method is compiled anew without this one refusal; the test that the table names for it fails."""
-    changed = ast.fix_missing_locations(SwitchOff(method, check).visit(service_source()))
+    [(cls, source)] = [(cls, source) for cls, source in service_sources().items() if method in vars(cls)]
+    changed = ast.fix_missing_locations(SwitchOff(method, check).visit(source))
     module: dict[str, Any] = {"__name__": "switched_off"}
     exec(compile(changed, "service without a refusal", "exec"), module)
-    monkeypatch.setattr(KeyholderService, method, vars(module["KeyholderService"])[method])
+    monkeypatch.setattr(cls, method, vars(module[cls.__name__])[method])
     test = globals()[service_test(method, check)]
     with pytest.raises((Exception, pytest.fail.Exception)):
         test(**arguments(test, request))

@@ -28,7 +28,6 @@ WORKSHOP = SOURCE / "cli" / "workshop.py"
 # Longer than a module should be, and why.
 LONG: dict[str, str] = {
     "fhir/synthetic.py": "one made-up patient, mostly data",
-    "keyholder/service.py": "every refusal of a keyholder in one place, as docs/assurance.md lists them",
 }
 LONGEST = 250
 

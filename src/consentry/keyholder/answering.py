@@ -1,0 +1,97 @@
+"""How a keyholder answers: every refusal alike, every answer signed and journalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from consentry.chain.contracts import Chain
+from consentry.errors import ConsentryError, IntegrityError, KeyholderRefused, Unreachable
+from consentry.keyholder.checks import Denied
+from consentry.keyholder.journal import next_row
+from consentry.keyholder.messages import Call, Signed
+from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.vault import Vault
+from consentry.keys.typed import Signer
+
+Checked = TypeVar("Checked")
+
+
+class Answering:
+    """The keyholder ``card`` of ``roster``: ``signer`` and the X-Wing ``seed`` are its own, ``vault`` what it
+    holds, ``chain`` its own view of the chain."""
+
+    def __init__(
+        self, card: KeyholderCard, roster: Roster, *, signer: Signer, seed: bytes, vault: Vault, chain: Chain
+    ) -> None:
+        self._card, self._roster, self._signer, self._seed = card, roster, signer, seed
+        self._vault, self._chain = vault, chain
+        self._deployment = chain.deployment
+
+    @property
+    def card(self) -> KeyholderCard:
+        """Who it is."""
+        return self._card
+
+    @contextmanager
+    def _answering(self, kind: str, caller: str) -> Iterator[None]:
+        """Every refusal is journalled with the check's name, and leaves as the same `KeyholderRefused`."""
+        try:
+            yield
+        except Unreachable:
+            raise
+        except ConsentryError as error:
+            reason = str(error) if isinstance(error, Denied) else type(error).__name__
+            self._note("refused", {"verb": kind, "claimed caller": caller, "check": reason})
+            raise KeyholderRefused from None
+
+    def _verify(self, call: Call, verb: str) -> None:
+        if call.verb != verb:
+            raise Denied("verb")
+        try:
+            call.verify(self._deployment, self._card.address, self._chain.wallet_accepts)
+        except IntegrityError:
+            raise Denied("caller") from None
+        self._fresh(call)
+
+    def _fresh(self, call: Call) -> None:
+        if not self._vault.use_nonce(call.nonce):
+            raise Denied("nonce")
+
+    def _check(self, checks: dict[str, Callable[[Checked], None]], subject: Checked) -> None:
+        for name, check in checks.items():
+            try:
+                check(subject)
+            except (Denied, IntegrityError):
+                raise Denied(name) from None
+
+    def _take(
+        self, verb: str, subject: bytes, body: Mapping[str, object], change: Callable[[], None]
+    ) -> Signed:
+        with self._vault.transaction():
+            change()
+            self._append(verb, body)
+        return self._sign(verb, subject)
+
+    def _note(self, kind: str, body: Mapping[str, object]) -> None:
+        with self._vault.transaction():
+            self._append(kind, body)
+
+    def _append(self, kind: str, body: Mapping[str, object]) -> None:
+        text = {name: _text(value) for name, value in body.items()}
+        time = self._chain.head().time
+        last = self._vault.last_row()
+        self._vault.add_row(next_row(self._deployment, self._signer, last, time, kind, text))
+
+    def _sign(self, verb: str, subject: bytes) -> Signed:
+        last = self._vault.last_row()
+        assert last is not None
+        block = self._chain.head().number
+        signed = Signed(self._card.index, verb, subject, block, last.index, last.hash)
+        return replace(signed, signature=self._signer.sign_typed_data(signed.message(self._deployment)))
+
+
+def _text(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

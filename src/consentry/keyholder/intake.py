@@ -1,0 +1,127 @@
+"""What a keyholder takes: statements, key boxes, parts of a deal, and stops."""
+
+from __future__ import annotations
+
+from consentry.consent.box import KeyBox
+from consentry.consent.terms import Terms, typed_revoke
+from consentry.envelope.deposit import Header, Part, open_shares, verify_part
+from consentry.envelope.leaf import record_id
+from consentry.envelope.statement import SignedStatement, Statement, verify_statement
+from consentry.keyholder.answering import Answering
+from consentry.keyholder.checks import DEAL, Deal, Denied
+from consentry.keyholder.messages import Signed, subject_of_stop
+from consentry.keyholder.vault import Held
+from consentry.keys.typed import verify
+
+
+class Intake(Answering):
+    """A keyholder's answers to patients and contributors who leave something with it."""
+
+    def statement(self, signed: SignedStatement) -> Signed:
+        """See `Keyholder.statement`."""
+        with self._answering("statement", ""):
+            found = signed.statement
+            statement = verify_statement(
+                self._deployment,
+                signed,
+                controller=self._chain.controller_of(found.patient),
+                keyholders=self._roster.hash,
+                wallet=self._chain.wallet_accepts,
+            )
+            self._chained(statement)
+            body = {"patient": statement.patient, "segment": statement.segment, "hash": statement.hash}
+            return self._take(
+                "statement",
+                statement.hash,
+                {**body, "version": statement.version},
+                lambda: self._vault.add_statement(statement, signed),
+            )
+
+    def _chained(self, statement: Statement) -> None:
+        """It is held already, or the first one, or it follows the newest that is held."""
+        held = self._statements(statement.patient, statement.segment)
+        newest = max((one.version for one in held), default=0)
+        before = {one.hash for one in held if one.version == newest} or {bytes(32)}
+        follows = statement.version == newest + 1 and statement.previous in before
+        if not follows and statement not in held:
+            raise Denied("chain")
+
+    def _statements(self, patient: bytes, segment: bytes) -> list[Statement]:
+        return [one.statement for one in self._vault.statements(patient, segment)]
+
+    def box(self, box: bytes) -> Signed:
+        """See `Keyholder.box`."""
+        with self._answering("box", ""):
+            found = KeyBox.decode(box)
+            controller = self._chain.controller_of(found.patient)
+            found.verify(self._deployment, controller, self._chain.wallet_accepts)
+            if not self._vault.statements(found.patient, found.segment):
+                raise Denied("segment")
+            named = {"patient": found.patient, "grant": found.grant_id, "grantee": found.grantee}
+            fields = (found.patient, found.grant_id, found.segment, box)
+            return self._take("box", found.hash, named, lambda: self._vault.add_box(*fields))
+
+    def deal(self, part: bytes) -> Signed:
+        """See `Keyholder.deal`."""
+        with self._answering("deal", ""):
+            found = Part.decode(part)
+            header = verify_part(self._deployment, found, self._chain.wallet_accepts)
+            held = self._statements(header.patient, header.segment)
+            deal = Deal(
+                self._chain,
+                found,
+                header,
+                statement_held=(header.statement, header.version) in [(s.hash, s.version) for s in held],
+                threshold=self._roster.threshold,
+                count=self._roster.count,
+            )
+            self._check(DEAL, deal)
+            records = self._opened(found, header)
+            if {self._vault.envelope_of(record) for record, _ in records} == {found.envelope}:
+                return self._sign("deal", found.envelope)  # dealt before: nothing new
+            return self._store(found, header, records)
+
+    def _opened(self, part: Part, header: Header) -> list[tuple[bytes, Held]]:
+        shares = open_shares(self._deployment, part, self._card.index, self._seed)
+        held = []
+        for leaf, opened, sealed, share in zip(
+            part.leaves, part.open_parts, part.sealed_parts, shares, strict=True
+        ):
+            if leaf.record_id != record_id(header.patient, header.segment, leaf.record_salt):
+                raise Denied("record id")
+            if len(leaf.share_commitments) != self._roster.count:
+                raise Denied("commitments")
+            held.append((leaf.record_id, Held(header, opened, sealed, share)))
+        return held
+
+    def _store(self, part: Part, header: Header, held: list[tuple[bytes, Held]]) -> Signed:
+        grant_id = Terms.decode(part.terms).grant_id if part.terms else bytes(32)
+        body: dict[str, object] = {"envelope": part.envelope, "contributor": header.contributor}
+        body |= {"patient": header.patient, "segment": header.segment, "grant": grant_id}
+        for number, leaf in enumerate(part.leaves):
+            body[f"record {number}"] = leaf.record_id
+            body[f"digest {number}"] = leaf.digest
+            body[f"cid {number}"] = leaf.cid
+
+        def change() -> None:
+            records = {record for record, _ in held}
+            if len(records) < len(held) or any(map(self._vault.envelope_of, records)):
+                raise Denied("held already")
+            self._vault.add_envelope(part.envelope, header, grant_id, held)
+
+        return self._take("deal", part.envelope, body, change)
+
+    def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:
+        """See `Keyholder.stop`."""
+        with self._answering("stop", ""):
+            if (len(patient), len(grant_id)) != (32, 32):
+                raise Denied("shape")
+            controller = self._chain.controller_of(patient)
+            message = typed_revoke(self._deployment, patient, grant_id)
+            verify(message, signature, controller, self._chain.wallet_accepts)
+            return self._take(
+                "stop",
+                subject_of_stop(patient, grant_id),
+                {"patient": patient, "grant": grant_id},
+                lambda: self._vault.add_stop(patient, grant_id, signature),
+            )
