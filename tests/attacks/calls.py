@@ -20,6 +20,7 @@ from eth_utils.crypto import keccak
 from consentry import client, seal
 from consentry.chain.contracts import Entry
 from consentry.client import Client
+from consentry.client.steps import Step
 from consentry.consent import box, card, membership, rule, terms
 from consentry.consent.membership import Membership, MembershipInvalid
 from consentry.consent.rule import GrantState
@@ -688,6 +689,13 @@ def _(a: Loot) -> Calls:
     (a.world.home / "blob").write_bytes(a.blob)
     for key in a.candidates():
         yield lambda k=key: desk_function("unseal_file")(a.world.home / "blob", k)
+
+
+@attempt("client.durable")
+def _(a: Loot) -> Calls:
+    """It names a step, and changes and gives nothing."""
+    for step in Step:
+        yield lambda s=step: desk_function("durable")(s)
 
 
 @attempt("client.deliver_box")

@@ -13,8 +13,9 @@ import pytest
 
 from consentry.errors import KeyringLocked, NotFound
 from consentry.keys import keyring
+from consentry.keys.files import write_private
 from consentry.keys.hpke import public_key
-from consentry.keys.keyring import Keyring, write_private
+from consentry.keys.keyring import Keyring
 from tests.support.fixed import seed
 
 PASSPHRASE = "correct horse battery staple"

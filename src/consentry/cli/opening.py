@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -27,7 +27,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What was asked for: ``patient`` (an address; None: me), one record by ``record`` (hex digits) or
-    ``kind`` or neither, the PurposeOfUse ``purpose``, and where to: ``output`` (``-``: stdout)."""
+    ``kind`` or neither, the PurposeOfUse ``purpose``, where to: ``output`` (``-``: stdout), and by which
+    ``grant`` (hex digits; None: any)."""
 
     patient: str | None
     record: str | None
@@ -35,6 +36,7 @@ class Asked:
     purpose: str
     output: str | None
     force: bool
+    grant: str | None = None
 
     def __post_init__(self) -> None:
         """Raises `UsageError`, before anything is asked of anybody."""
@@ -53,6 +55,7 @@ def options(function: Function) -> Function:
             click.option("--patient", type=ADDRESS, help="Whose records; by default your own."),
             click.option("--record", type=IDENTIFIER, help="The record's id, or how it begins."),
             click.option("--kind", help="The one record of this kind, such as general."),
+            click.option("--grant", type=IDENTIFIER, help="The grant relied on; by default any that fits."),
             click.option("--purpose", default="TREAT", show_default=True, help="PurposeOfUse code."),
             click.option("-o", "--output", metavar="FILE", help="Where it goes; - is standard output."),
             click.option("--force", is_flag=True, help="Replace FILE if it is there."),
@@ -64,32 +67,47 @@ def options(function: Function) -> Function:
 
 def list_or_open(desk: Desk, asked: Asked) -> None:
     """Lists labels, or opens one record. See `Client.list` and `Client.open` for what is raised."""
-    patient, labels = _labels(desk, asked.patient)
+    from consentry.client.steps import Step, durable
+
+    patient, grant_id, labels = _labels(desk, asked)
     if asked.output is None:
         _show(desk, labels)
         return
     mine = patient == desk.me.identity
     record = _chosen(asked, labels, NotFound if mine else NoGrant)
-    with _sink(asked) as sink, desk.working("opening"):
-        opened = desk.client.open(patient, record, purpose=asked.purpose)
-        with opened.file as source:
-            shutil.copyfileobj(source, sink)
+    with ExitStack() as stack, desk.working("opening"):
+        sink = stack.enter_context(_sink(asked))  # a file that cannot be written costs no entry
+
+        def deliver(opened: Opened) -> None:
+            with opened.file as source:
+                shutil.copyfileobj(source, sink)
+            stack.close()
+            durable(Step.PLACED)
+
+        opened = desk.client.open(patient, record, purpose=asked.purpose, grant_id=grant_id, deliver=deliver)
     _say(desk, opened, asked)
 
 
-def _labels(desk: Desk, patient: str | None) -> tuple[bytes, dict[bytes, Label]]:
-    """The patient's identity, and what I may see of her records without an entry, by record id."""
+def _labels(desk: Desk, asked: Asked) -> tuple[bytes, bytes | None, dict[bytes, Label]]:
+    """The patient's identity, the one grant that was named, and what I may see of her records without an
+    entry, by record id."""
     from consentry.keys.binding import identity
 
-    if patient in (None, desk.me.address):
-        return desk.me.identity, dict(desk.client.my_records())
-    assert patient is not None
-    listed = desk.client.list(identity(patient))
+    if asked.patient in (None, desk.me.address):
+        if asked.grant:
+            raise UsageError("your own records need no --grant; whose are they? --patient ADDRESS")
+        return desk.me.identity, None, dict(desk.client.my_records())
+    assert asked.patient is not None
+    patient = identity(asked.patient)
+    grant_id = asked.grant and pick(asked.grant, desk.chain.grants_of(patient), "grant", NoGrant)
+    listed = desk.client.list(patient, grant_id or None)
     if not listed:
         raise NoGrant(
-            f"nothing of {patient} is open to you: no grant to you is in force, or nothing was deposited yet"
+            f"nothing of {asked.patient} is open to you: no grant to you is in force, or nothing was "
+            "deposited yet; ask the patient for the grant's id and give it as --grant, to be told what is "
+            "missing"
         )
-    return identity(patient), {one.record_id: one.label for one in listed}
+    return patient, grant_id or None, {one.record_id: one.label for one in listed}
 
 
 def _show(desk: Desk, labels: dict[bytes, Label]) -> None:

@@ -7,7 +7,6 @@ command was interrupted. Unknown codes are failures.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import click
 
 from consentry.errors import ConsentryError, UsageError
+from consentry.keys.files import replacement
 
 PASSPHRASE = "CONSENTRY_PASSPHRASE"  # noqa: S105 - the variable's name
 _SHORTEST = 8
@@ -137,12 +137,7 @@ def replacing(path: Path, *, force: bool, same: bytes | None = None) -> Iterator
         raise UsageError(f"{path} is a folder; name a file")
     if path.exists() and not force and (same is None or path.read_bytes() != same):
         raise UsageError(f"{path} is there already; give --force to replace it, or another name")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}; make it first")
+    with replacement(path) as temporary:
         yield temporary
-        temporary.replace(path)
-    except FileNotFoundError:
-        raise UsageError(f"there is no folder {path.parent}; make it first") from None
-    finally:
-        temporary.unlink(missing_ok=True)

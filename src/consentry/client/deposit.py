@@ -14,6 +14,7 @@ from consentry.chain.contracts import Chain
 from consentry.client.group import Group
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
+from consentry.client.steps import Step, durable
 from consentry.consent.terms import Terms
 from consentry.envelope.deposit import Part, make_parts, message, new_header
 from consentry.envelope.leaf import Label, make_leaf, record_id
@@ -69,6 +70,7 @@ class Depositor:
         if "finished" not in parcel.state and not any(e["parts"] for e in parcel.state["envelopes"]):
             parcel.state["finished"] = True
             parcel.save()
+            durable(Step.FINISHED)
         return self._result(parcel)
 
     def _forget(self, parcel: Parcel) -> None:
@@ -79,6 +81,7 @@ class Depositor:
         parcel.state["records"] = [{name: r[name] for name in kept} for r in parcel.state["records"]]
         parcel.state["done"] = True
         parcel.save()
+        durable(Step.FORGOTTEN)
 
     def _seal(
         self, parcel: Parcel, patient: bytes, records: Sequence[Record], targets: dict[str, Target]
@@ -96,6 +99,7 @@ class Depositor:
                 digest = seal.seal(source, sink, key, bound)
                 sink.flush()
                 os.fsync(sink.fileno())
+            durable(Step.SEALED)
             label = Label(record.kind, record.date, self._me.address, record.media_type)
             sealed.append(
                 {
@@ -106,6 +110,7 @@ class Depositor:
             )
         parcel.state["records"] = sealed
         parcel.save()
+        durable(Step.SALTED)
 
     def _pin(self, parcel: Parcel) -> None:
         for record in parcel.state["records"]:
@@ -113,7 +118,9 @@ class Depositor:
                 self._progress(f"pinning {record['kind']}")
                 with parcel.path(record["file"]).open("rb") as blob:
                     record["cid"] = self._store.put(blob)
+                durable(Step.PINNED)
         parcel.save()
+        durable(Step.NAMED)
 
     def _make_envelopes(self, parcel: Parcel, targets: dict[str, Target]) -> None:
         if "envelopes" in parcel.state:
@@ -122,6 +129,7 @@ class Depositor:
         envelopes = [self._envelope(parcel, kind, targets[kind].statement) for kind in kinds]
         parcel.state["envelopes"] = envelopes
         parcel.save()
+        durable(Step.SIGNED)
 
     def _envelope(self, parcel: Parcel, kind: str, statement: Statement) -> dict[str, Any]:
         deployment, roster = self._chain.deployment, self._group.roster
@@ -165,10 +173,13 @@ class Depositor:
                 envelope["parts"] = []
             self._keep(list(answers.values()))
             parcel.save()
+            durable(Step.HELD)
 
     def _give(self, parts: list[Part], need: int, held: list[int]) -> dict[int, Signed]:
         def send(keyholder: Keyholder) -> Signed:
-            return keyholder.deal(parts[keyholder.card.index - 1].encode())
+            signed = keyholder.deal(parts[keyholder.card.index - 1].encode())
+            durable(Step.DEALT)
+            return signed
 
         return self._group.give("deal", parts[0].envelope, send, need=need, held=held)
 
@@ -183,6 +194,7 @@ class Depositor:
             if self._chain.anchor_of(self._me.address, identifier) != anchor:
                 self._progress(f"anchoring {record['kind']}")
                 self._chain.send(self._me.signer, "RecordRegistry", "anchor", identifier, anchor)
+                durable(Step.ANCHORED)
 
     def _result(self, parcel: Parcel) -> list[Deposited]:
         held = {e["kind"]: len(e["acknowledged"]) for e in parcel.state["envelopes"]}

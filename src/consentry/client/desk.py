@@ -17,7 +17,7 @@ from consentry.client.labels import Labels, Listing
 from consentry.client.own import Own, OwnGrant, Segment
 from consentry.client.person import Person
 from consentry.client.proposal import Offered, Proposal
-from consentry.client.reader import Opened, Reader, fetch
+from consentry.client.reader import Deliver, Opened, Reader, fetch
 from consentry.consent.card import Offer
 from consentry.consent.terms import DEPOSIT
 from consentry.envelope.leaf import Label
@@ -37,6 +37,10 @@ from consentry.store import Store
 
 def _silent(_: str) -> None:
     """No progress is told."""
+
+
+def _kept(_: Opened) -> None:
+    """What was opened stays in memory."""
 
 
 class Client:
@@ -172,15 +176,21 @@ class Client:
         *,
         purpose: str = "TREAT",
         grant_id: bytes | None = None,
+        deliver: Deliver = _kept,
     ) -> Opened:
         """Opens one record: the patient her own, alone and without an entry; anyone else by an entry and
-        t releases. Raises `NoGrant`, `NotAllowed`, `TooFewKeyholders` or an `IntegrityError`."""
+        t releases. ``deliver`` is given what was opened before the verb is over: a call that is repeated
+        because it did not return uses the same entry.
+
+        Raises `NoGrant`, `NotAllowed`, `TooFewKeyholders` or an `IntegrityError`."""
         if patient == self._me.identity:
-            return self._open_own(record)
+            opened = self._open_own(record)
+            deliver(opened)
+            return opened
         bit = 1 << purpose_bit(purpose)
         listing = self._labels.find(patient, record, bit, grant_id)
         self._progress("requesting: an entry in the access log")
-        return self._reader.open(listing, bit)
+        return self._reader.open(listing, bit, deliver)
 
     def my_records(self) -> Sequence[tuple[bytes, Label]]:
         """The patient's own records: (record id, label)."""

@@ -12,10 +12,11 @@ from consentry.client.group import Group
 from consentry.client.own import Own
 from consentry.client.person import Person
 from consentry.client.proposal import Offered, Proposal, Proposer
+from consentry.client.steps import Step, durable
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import typed_revoke, typed_terms
 from consentry.errors import UsageError
-from consentry.keyholder.messages import subject_of_stop
+from consentry.keyholder.messages import Keyholder, Signed, subject_of_stop
 from consentry.keys.typed import Signer
 
 _FORMAT = "consentry grant 1"
@@ -64,9 +65,10 @@ class Granter:
         waiting = [one for one in ids if self._chain.grant_state(patient, one).status == 0]
         if not waiting:
             return None
-        if len(waiting) == 1:
-            return self._chain.send(self._me.signer, "ConsentRegistry", "grant", patient, waiting[0])
-        return self._chain.send(self._me.signer, "ConsentRegistry", "grantMany", patient, waiting)
+        function, what = ("grant", waiting[0]) if len(waiting) == 1 else ("grantMany", waiting)
+        receipt = self._chain.send(self._me.signer, "ConsentRegistry", function, patient, what)
+        durable(Step.GRANTED)
+        return receipt
 
     def sign(self, proposal: Proposal) -> dict[str, Any]:
         """``grant.json``: a signed grant that anybody can deliver; it holds no terms in clear."""
@@ -103,20 +105,23 @@ class Granter:
         stopped = [self._stop(patient, one) for one in live]
         if every:
             receipt = self._chain.send(self._me.signer, "ConsentRegistry", "revokeAll", patient)
+            durable(Step.REVOKED)
         else:
             for one in ids:
                 receipt = self._chain.send(self._me.signer, "ConsentRegistry", "revoke", patient, one)
+                durable(Step.REVOKED)
         return Ended(tuple(live), min(stopped, default=0), receipt)
 
     def _stop(self, patient: bytes, grant_id: bytes) -> int:
         message = typed_revoke(self._chain.deployment, patient, grant_id)
         signature = self._me.signer.sign_typed_data(message)
-        answers = self._group.give(
-            "stop",
-            subject_of_stop(patient, grant_id),
-            lambda keyholder: keyholder.stop(patient, grant_id, signature),
-            need=0,
-        )
+
+        def send(keyholder: Keyholder) -> Signed:
+            signed = keyholder.stop(patient, grant_id, signature)
+            durable(Step.STOPPED)
+            return signed
+
+        answers = self._group.give("stop", subject_of_stop(patient, grant_id), send, need=0)
         for answer in answers.values():
             self._me.copy.hear(answer)
         self._me.save()
@@ -125,8 +130,13 @@ class Granter:
 
 def deliver_box(group: Group, box: KeyBox, me: Person | None = None) -> int:
     """Gives a key box to the keyholders; t must take it. Gives how many did."""
-    need = group.roster.threshold
-    answers = group.give("box", box.hash, lambda keyholder: keyholder.box(box.encode()), need=need)
+
+    def send(keyholder: Keyholder) -> Signed:
+        signed = keyholder.box(box.encode())
+        durable(Step.BOXED)
+        return signed
+
+    answers = group.give("box", box.hash, send, need=group.roster.threshold)
     if me is not None:
         for answer in answers.values():
             me.copy.hear(answer)

@@ -14,9 +14,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from consentry.client.steps import Step, durable
 from consentry.errors import IntegrityError, WrapBroken
+from consentry.keys.files import write_private
 from consentry.keys.hpke import hkdf, open_once, seal_once
-from consentry.keys.keyring import write_private
 
 _STATE = "state"
 
@@ -50,6 +51,7 @@ class Parcel:
     def drop(self) -> None:
         """Forgets the verb: it is finished."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        durable(Step.OVER)
 
 
 class Outbox:

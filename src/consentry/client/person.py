@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from consentry.client.outbox import Outbox, seal_file, unseal_file
+from consentry.client.steps import Step, durable
 from consentry.keyholder.messages import Signed
 from consentry.keys.binding import identity
 from consentry.keys.keyring import Keyring
@@ -68,3 +69,4 @@ class Person:
         """Makes the own copy durable."""
         fields = {name: getattr(self.copy, name) for name in Copy.__dataclass_fields__}
         seal_file(self._path, self._key, json.dumps(fields).encode())
+        durable(Step.COPY)

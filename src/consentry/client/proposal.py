@@ -10,6 +10,7 @@ from consentry.chain.contracts import Chain
 from consentry.client.outbox import Parcel
 from consentry.client.own import Own, Segment
 from consentry.client.person import Person
+from consentry.client.steps import Step, durable
 from consentry.consent.box import NO_KEY, RECORD_HALF, SEGMENT_SEED, Granted, KeyBox, make_box
 from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, MEMBERS, READ, Reading, Terms, sentence
@@ -96,6 +97,7 @@ class Proposer:
         if proposals != begun:
             parcel.state["proposals"] = [_dump(proposal) for proposal in proposals]
             parcel.save()
+            durable(Step.PROPOSED)
         return proposals
 
     def parcel(self, offered: Offered) -> Parcel:

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
@@ -18,6 +19,7 @@ from consentry.client.group import Group
 from consentry.client.labels import Listing
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
+from consentry.client.steps import Step, durable
 from consentry.envelope.leaf import Label, Leaf, check_share, data_key
 from consentry.errors import BlobAltered, EnvelopesDiffer, IntegrityError, ShareMismatch, TooFewKeyholders
 from consentry.keyholder.checks import MAX_AGE
@@ -45,6 +47,10 @@ class Opened:
     cheats: tuple[str, ...] = ()
 
 
+Deliver = Callable[[Opened], None]
+"""Takes what was opened to where it belongs, before the verb is over: a cut until then costs no new entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Share:
     leaf: Leaf
@@ -57,10 +63,11 @@ class Reader:
     def __init__(self, store: Store, chain: Chain, group: Group, me: Person) -> None:
         self._store, self._chain, self._group, self._me = store, chain, group, me
 
-    def open(self, listing: Listing, purpose: int) -> Opened:
+    def open(self, listing: Listing, purpose: int, deliver: Deliver) -> Opened:
         """Opens one listed record for ``purpose`` (one bit): an entry first, then t releases.
 
-        Raises `NotAllowed` before anything is written; afterwards a repeated call uses the same entry."""
+        Raises `NotAllowed` before anything is written; afterwards, until ``deliver`` has returned, a
+        repeated call uses the same entry."""
         allow(self._chain, self._me.address, listing.grant.granted.terms, purpose)
         parcel = self._me.outbox.parcel("open", listing.record_id, listing.grant.id, purpose)
         entry = self._request(parcel, listing, purpose)
@@ -71,10 +78,12 @@ class Reader:
         if self._chain.anchor_of(listing.label.contributor, leaf.record_id) != leaf.anchor:
             raise IntegrityError("the record is not the one that its contributor anchored")
         file, size = fetch(self._store, self._chain, leaf, key, listing.label.media_type)
-        parcel.drop()
-        return Opened(
+        opened = Opened(
             leaf.record_id, listing.label, file, size, entry.access_id, tuple(shares), tuple(cheats)
         )
+        deliver(opened)
+        parcel.drop()
+        return opened
 
     def _request(self, parcel: Parcel, listing: Listing, purpose: int) -> Entry:
         """The entry of an earlier run while keyholders still answer it, else a new one.
@@ -88,11 +97,13 @@ class Reader:
         if earlier or "replySeed" not in parcel.state:
             parcel.state["replySeed"] = new_seed().hex()
             parcel.save()
+            durable(Step.REPLY_KEY)
         terms = listing.grant.granted.terms
         reply_hash = keccak(public_key(bytes.fromhex(parcel.state["replySeed"])))
         salts = [listing.record_salt]
         args = (terms.as_tuple(), salts, purpose, reply_hash, _NO_AGENT)
         block = self._chain.send(self._me.signer, "AccessLog", "request", *args).block
+        durable(Step.REQUESTED)
         return self._earlier(parcel, listing, block)[-1]
 
     def _earlier(self, parcel: Parcel, listing: Listing, block: int | None = None) -> list[Entry]:
@@ -125,6 +136,7 @@ class Reader:
             released = keyholder.release(self._group.call(self._me.signer, card, "release", body))
             subject = keccak(released.sealed)
             released.signed.verify(self._chain.deployment, card, "release", subject)
+            durable(Step.RELEASED)
             self._me.copy.hear(released.signed)
             try:
                 share = self._opened_share(listing, entry, card.index, released.sealed, reply_seed)

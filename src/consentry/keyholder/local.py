@@ -15,7 +15,8 @@ from consentry.errors import NotFound
 from consentry.keyholder.roster import KeyholderCard, Roster
 from consentry.keyholder.service import KeyholderService
 from consentry.keyholder.vault import Vault
-from consentry.keys.keyring import Keyring, write_private
+from consentry.keys.files import write_private
+from consentry.keys.keyring import Keyring
 
 
 def create_keyholders(folder: Path, *, threshold: int = 3, count: int = 5) -> Roster:

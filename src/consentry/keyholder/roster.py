@@ -16,8 +16,8 @@ from eth_utils.crypto import keccak
 
 from consentry.errors import IntegrityError, NotFound, UsageError
 from consentry.keys.binding import abi_encode
+from consentry.keys.files import write_private
 from consentry.keys.hpke import check_public_key
-from consentry.keys.keyring import write_private
 
 _FORMAT = "consentry keyholders 1"
 

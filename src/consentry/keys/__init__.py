@@ -4,5 +4,6 @@
 ``hpke``     X-Wing key pairs, wraps, HKDF and one-time AES-GCM
 ``shamir``   shares of a record's second half
 ``typed``    EIP-712 messages of the key side, their signatures and who made them
+``files``    how what must last is written
 ``keyring``  the secret side of a person, sealed with a passphrase
 """

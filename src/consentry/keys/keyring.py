@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from consentry.errors import KeyringLocked, NotFound, WrapBroken
+from consentry.keys.files import write_private
 from consentry.keys.hpke import hkdf, new_seed, open_once, public_key, seal_once
 
 _FORMAT = "consentry keyring 1"
@@ -98,28 +98,3 @@ def _derive(passphrase: str, salt: bytes, cost: dict[str, int]) -> bytes:
         memory_cost=cost["memory_cost"],
     )
     return kdf.derive(passphrase.encode())
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Writes ``data`` atomically and durably with mode 0600: a crash leaves the old file or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
