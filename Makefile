@@ -18,12 +18,16 @@ help: ## List the commands
 setup: ## Make .venv and fetch the tools; ends at once when nothing has changed
 	@$(PYTHON) -m tools.setup
 
+.PHONY: kubo
+kubo: setup ## Put ipfs in place: the one on PATH, else built from tools/kubo (three minutes, once)
+	@$(PYTHON) -m tools.setup kubo
+
 .PHONY: demo
 demo: setup ## Tell the whole story on an in-process chain (BUNDLE=file takes another FHIR bundle)
 	@$(APE) run demo $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
 .PHONY: test
-test: setup ## Run every test
+test: kubo ## Run every test
 	$(APE) test tests/contracts
 	$(PYTEST) tests/functional tests/attacks tests/integration
 
@@ -36,7 +40,7 @@ lint: setup ## Check format, style and types of Python and Solidity
 	$(BIN)/forge lint --deny warnings
 
 .PHONY: check
-check: lint ## The fast loop: lint, then functional and contract tests
+check: lint kubo ## The fast loop: lint, then functional and contract tests
 	$(PYTEST) tests/functional
 	$(APE) test tests/contracts
 

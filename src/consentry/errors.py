@@ -104,6 +104,10 @@ class StoreUnreachable(Unreachable):
     """The store itself failed (disk full, folder not writable, daemon gone); the call can be repeated."""
 
 
+class StoreUnfit(UsageError):
+    """The store's daemon is of a version that was not tested; nothing was given to it."""
+
+
 class CidInvalid(UsageError):
     """The text is not a CIDv1 of the kinds this store makes (raw or dag-pb, sha2-256, base32)."""
 

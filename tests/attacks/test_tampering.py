@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -81,6 +81,9 @@ class LyingStore:
     data: bytes
 
     def put(self, source: BinaryIO) -> str:
+        raise NotImplementedError
+
+    def put_many(self, sources: Iterable[BinaryIO]) -> list[str]:
         raise NotImplementedError
 
     def get(self, cid: str, sink: BinaryIO) -> None:

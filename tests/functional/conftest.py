@@ -1,4 +1,5 @@
-"""A node of our own, for worlds with more blocks than py-evm looks through in reasonable time."""
+"""Real engines: an Anvil, for worlds with more blocks than py-evm looks through in reasonable time, and
+a Kubo."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from bench._anvil import anvil
+from consentry.cli.kubo import running_kubo
+from tests.support.kubo import unpin_all
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +17,17 @@ def anvil_url() -> Iterator[str]:
     """The URL of an Anvil on a free port, which ends with the tests."""
     with anvil() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def kubo_daemon() -> Iterator[str]:
+    """The address of a Kubo of our own, offline, which ends with the tests."""
+    with running_kubo() as address:
+        yield address
+
+
+@pytest.fixture
+def kubo(kubo_daemon: str) -> str:
+    """The same, with nothing pinned when a test begins."""
+    unpin_all(kubo_daemon)
+    return kubo_daemon

@@ -1,4 +1,5 @@
-"""Stores. What every store promises is one suite over ``MAKERS``; what only a folder can do follows."""
+"""Stores. What every store promises is one suite over all of them; what only a folder can do follows.
+What only Kubo can do is in test_kubo.py."""
 
 from __future__ import annotations
 
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import textwrap
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,11 +22,8 @@ from hypothesis import strategies as st
 from consentry.errors import BlobAltered, BlobMissing, CidInvalid, StoreUnreachable
 from consentry.store import FolderStore, Store
 from consentry.store.cid import CHUNK, DAG_PB, RAW, CidHasher, cid_of, parse_cid
+from consentry.store.kubo import KuboStore
 
-# A further store joins the suite with one more line here.
-MAKERS: dict[str, Callable[[Path], Store]] = {
-    "folder": lambda tmp_path: FolderStore(tmp_path / "store"),
-}
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "vectors" / "cids.json").read_text()
 )["vectors"]
@@ -103,9 +100,11 @@ def test_what_is_no_content_id_of_a_blob_is_refused(text: str) -> None:
 # --- every store ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=["folder", "kubo"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return MAKERS[request.param](tmp_path)
+    if request.param == "folder":
+        return FolderStore(tmp_path / "store")
+    return KuboStore(request.getfixturevalue("kubo"))
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, CHUNK, CHUNK + 1, 3 * CHUNK])
@@ -120,6 +119,27 @@ def test_a_blob_is_taken_from_where_its_source_stands(store: Store) -> None:
     source = io.BytesIO(b"header and body")
     source.seek(11)
     assert read(store, store.put(source)) == b"body"
+
+
+def test_many_blobs_put_together_are_those_put_one_by_one(store: Store) -> None:
+    sizes = [0, 1, CHUNK, CHUNK + 1, 3 * CHUNK, 1]
+    cids = store.put_many(io.BytesIO(content(size)) for size in sizes)
+    assert cids == [next(v["cid"] for v in VECTORS if v["size"] == size) for size in sizes]
+    for size, cid in zip(sizes, cids, strict=True):
+        assert read(store, cid) == content(size)
+
+
+def test_many_blobs_may_be_none(store: Store) -> None:
+    assert store.put_many([]) == []
+
+
+def test_many_blobs_of_which_one_breaks_can_be_put_again(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        store.put_many([io.BytesIO(b"whole"), Breaking(CHUNK)])
+    with pytest.raises(BlobMissing):
+        read(store, cid_of(io.BytesIO(bytes(CHUNK))))
+    (whole,) = store.put_many([io.BytesIO(b"whole")])
+    assert read(store, whole) == b"whole"
 
 
 def test_the_same_blob_put_twice_is_one_blob(store: Store) -> None:
@@ -162,12 +182,14 @@ def test_a_source_that_breaks_leaves_nothing_behind(store: Store) -> None:
 
 
 def test_a_big_blob_passes_in_constant_memory(store: Store) -> None:
+    store.put(io.BytesIO(b"what is loaded at the first call is loaded"))
     tracemalloc.start()
     cid = store.put(Zeros(24 * CHUNK))
+    assert store.put_many([Zeros(24 * CHUNK)]) == [cid]
     store.get(cid, Counting())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 3 * CHUNK
+    assert peak < 5 * CHUNK
 
 
 # --- the folder -------------------------------------------------------------------------------------

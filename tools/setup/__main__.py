@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .base import BUILD, ROOT, VENV, SetupError, cache_folder, run, say
 from .keep import fingerprint, write_whole
+from .kubo import install_kubo
 from .node import PROGRAMS, environment_node, install_tools, system_node
 from .python import install_packages, version_of
 
@@ -56,14 +57,21 @@ def set_up() -> None:
     write_whole(STAMP, json.dumps(stamp, indent=1).encode())
 
 
-def main() -> int:
-    """Set up the checkout; 0 when everything is in place, 1 with the reason otherwise."""
-    print("Consentry workshop", flush=True)
+def main(words: list[str]) -> int:
+    """Set up the checkout, or with the word `kubo` its ipfs; 0 when everything is in place, 1 with the
+    reason otherwise."""
+    if words not in ([], ["kubo"]):
+        print("usage: python3 -m tools.setup [kubo]", file=sys.stderr)
+        return 2
+    if not words:
+        print("Consentry workshop", flush=True)
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            if not already_done():
+            if words:
+                install_kubo(cache_folder())
+            elif not already_done():
                 set_up()
         except SetupError as error:
             say("missing", "set-up ends", error)
@@ -72,4 +80,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

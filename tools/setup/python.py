@@ -116,12 +116,12 @@ def is_whole(record: Path) -> bool:
             return False
 
 
-def uv(command: Sequence[str], cache: Path) -> str:
-    """Run uv on this checkout and its environment; it never brings a Python of its own."""
+def uv(command: Sequence[str], cache: Path, environment: Path = VENV) -> str:
+    """Run uv on this checkout and an environment; it never brings a Python of its own."""
     return run(
         [VENV / "bin/uv", *command],
         UV_CACHE_DIR=str(cache / "uv"),
-        UV_PROJECT_ENVIRONMENT=str(VENV),
+        UV_PROJECT_ENVIRONMENT=str(environment),
         UV_PYTHON=str(VENV / "bin/python"),
         UV_PYTHON_DOWNLOADS="never",
     )

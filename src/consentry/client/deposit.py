@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from consentry import seal
 from consentry.chain.contracts import Chain
@@ -113,12 +113,17 @@ class Depositor:
         durable(Step.SALTED)
 
     def _pin(self, parcel: Parcel) -> None:
-        for record in parcel.state["records"]:
-            if "cid" not in record:
+        pending = [record for record in parcel.state["records"] if "cid" not in record]
+
+        def sealed() -> Iterator[BinaryIO]:
+            for record in pending:
                 self._progress(f"pinning {record['kind']}")
                 with parcel.path(record["file"]).open("rb") as blob:
-                    record["cid"] = self._store.put(blob)
-                durable(Step.PINNED)
+                    yield blob
+
+        for record, cid in zip(pending, self._store.put_many(sealed()) if pending else [], strict=True):
+            record["cid"] = cid
+            durable(Step.PINNED)
         parcel.save()
         durable(Step.NAMED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
 
@@ -20,6 +21,12 @@ class Store(Protocol):
         When it returns, the blob is durable. Storing the same bytes again changes nothing. If it fails,
         or the machine stops, the store holds either the whole blob or none of it.
         """
+        ...
+
+    def put_many(self, sources: Iterable[BinaryIO]) -> list[str]:
+        """Stores one blob a source, and gives their content ids in that order; each source is read when its
+        turn comes. As :meth:`put` for each of them: if it fails, some may be stored and the others not at
+        all."""
         ...
 
     def get(self, cid: str, sink: BinaryIO) -> None:

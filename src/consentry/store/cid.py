@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -34,8 +34,10 @@ class Cid:
     digest: bytes
 
     def __str__(self) -> str:
-        packed = base64.b32encode(_pack(self.codec, self.digest)).decode()
-        return "b" + packed.rstrip("=").lower()
+        return "b" + base64.b32encode(bytes(self)).decode().rstrip("=").lower()
+
+    def __bytes__(self) -> bytes:
+        return bytes((1, self.codec)) + _SHA2_256 + self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,56 @@ class _Link:
     dag_size: int  # the same and all nodes on the way
 
 
+class Tree:
+    """The balanced tree over a blob's leaves, in constant memory. ``seen`` is given each dag-pb node, with
+    its content id, as soon as its last link is known, so always after what lies below it."""
+
+    def __init__(self, seen: Callable[[Cid, bytes], None] = lambda cid, node: None) -> None:
+        self._seen = seen
+        self._levels: list[list[_Link]] = [[]]
+
+    def add(self, digest: bytes, size: int) -> Cid:
+        """Takes the next leaf by the SHA-256 and number of its bytes, and gives its content id."""
+        cid = Cid(RAW, digest)
+        self._add(0, _Link(cid, size, size))
+        return cid
+
+    def root(self) -> Cid:
+        """Ends the tree, of one leaf at least, and gives the content id at its top; call it once."""
+        level = 0
+        while True:
+            links = self._levels[level]
+            if len(links) == 1 and level == len(self._levels) - 1:
+                return links[0].cid
+            if links:
+                self._add(level + 1, self._node(links))
+            level += 1
+
+    def _add(self, level: int, link: _Link) -> None:
+        if level == len(self._levels):
+            self._levels.append([])
+        links = self._levels[level]
+        links.append(link)
+        if len(links) == LINKS:
+            self._levels[level] = []
+            self._add(level + 1, self._node(links))
+
+    def _node(self, links: Sequence[_Link]) -> _Link:
+        node = _encode(links)
+        cid = Cid(DAG_PB, hashlib.sha256(node).digest())
+        self._seen(cid, node)
+        below = sum(link.dag_size for link in links)
+        return _Link(cid, sum(link.blob_size for link in links), len(node) + below)
+
+
 class CidHasher:
     """Computes a content id from bytes in steps of any size, in constant memory."""
 
     def __init__(self) -> None:
         self._leaf = hashlib.sha256()
         self._filled = 0
-        self._levels: list[list[_Link]] = [[]]
+        self._tree = Tree()
+        self._empty = True
 
     def update(self, data: bytes) -> None:
         """Takes the next bytes of the blob."""
@@ -66,31 +111,15 @@ class CidHasher:
 
     def cid(self) -> str:
         """Ends the blob and gives its id; call it once."""
-        if self._filled or self._levels == [[]]:
+        if self._filled or self._empty:
             self._close_leaf()
-        level = 0
-        while True:
-            links = self._levels[level]
-            if len(links) == 1 and level == len(self._levels) - 1:
-                return str(links[0].cid)
-            if links:
-                self._add(level + 1, _node(links))
-            level += 1
+        return str(self._tree.root())
 
     def _close_leaf(self) -> None:
-        cid = Cid(RAW, self._leaf.digest())
-        self._add(0, _Link(cid, self._filled, self._filled))
+        self._tree.add(self._leaf.digest(), self._filled)
         self._leaf = hashlib.sha256()
         self._filled = 0
-
-    def _add(self, level: int, link: _Link) -> None:
-        if level == len(self._levels):
-            self._levels.append([])
-        links = self._levels[level]
-        links.append(link)
-        if len(links) == LINKS:
-            self._levels[level] = []
-            self._add(level + 1, _node(links))
+        self._empty = False
 
 
 def cid_of(source: BinaryIO) -> str:
@@ -112,7 +141,7 @@ def parse_cid(text: str) -> Cid:
         packed = b""
     for codec in (RAW, DAG_PB):
         cid = Cid(codec, packed[4:])
-        if len(cid.digest) == 32 and packed == _pack(codec, cid.digest) and str(cid) == text:
+        if len(cid.digest) == 32 and packed == bytes(cid) and str(cid) == text:
             return cid
     raise CidInvalid(
         f"{text[:80]!r} is no content id of a blob; one starts with bafkrei or bafybei (CIDv1, base32, "
@@ -120,31 +149,25 @@ def parse_cid(text: str) -> Cid:
     )
 
 
-def _pack(codec: int, digest: bytes) -> bytes:
-    return bytes((1, codec)) + _SHA2_256 + digest
-
-
-def _node(links: Sequence[_Link]) -> _Link:
-    """Makes the dag-pb node over some links (dag-pb writes links before data) and gives a link to it."""
+def _encode(links: Sequence[_Link]) -> bytes:
+    """The dag-pb node over some links (dag-pb writes links before data)."""
     blob_size = sum(link.blob_size for link in links)
-    block = b"".join(_field(2, _pb_link(link)) for link in links)
-    sizes = b"".join(b"\x20" + _varint(link.blob_size) for link in links)
-    block += _field(1, _UNIXFS_FILE + b"\x18" + _varint(blob_size) + sizes)
-    cid = Cid(DAG_PB, hashlib.sha256(block).digest())
-    return _Link(cid, blob_size, len(block) + sum(link.dag_size for link in links))
+    sizes = b"".join(b"\x20" + varint(link.blob_size) for link in links)
+    data = _field(1, _UNIXFS_FILE + b"\x18" + varint(blob_size) + sizes)
+    return b"".join(_field(2, _pb_link(link)) for link in links) + data
 
 
 def _pb_link(link: _Link) -> bytes:
-    packed = _pack(link.cid.codec, link.cid.digest)
-    return _field(1, packed) + _field(2, b"") + b"\x18" + _varint(link.dag_size)
+    return _field(1, bytes(link.cid)) + _field(2, b"") + b"\x18" + varint(link.dag_size)
 
 
 def _field(number: int, value: bytes) -> bytes:
     """A length-delimited field of Protocol Buffers."""
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
+    return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """An unsigned number as Protocol Buffers and CAR write it (LEB128)."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

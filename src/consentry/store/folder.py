@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -45,6 +45,10 @@ class FolderStore:
                 os.fsync(handle)
                 self._publish(name, self._place(cid))
         return cid
+
+    def put_many(self, sources: Iterable[BinaryIO]) -> list[str]:
+        """See :meth:`Store.put_many <consentry.store.base.Store.put_many>`."""
+        return [self.put(source) for source in sources]
 
     def get(self, cid: str, sink: BinaryIO) -> None:
         """See :meth:`Store.get <consentry.store.base.Store.get>`."""
