@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
+FILE = Path(str(files("consentry").joinpath("artifacts/manifest.json")))
 NAMES = ("ProviderRegistry", "ConsentRegistry", "RecordRegistry", "AccessLog")
 
 
 @cache
 def contract_types() -> dict[str, dict[str, Any]]:
     """Contract types by name, each with ``abi``, ``deploymentBytecode`` and ``runtimeBytecode``."""
-    text = files("consentry").joinpath("artifacts/manifest.json").read_text("utf-8")
-    return cast("dict[str, dict[str, Any]]", json.loads(text)["contractTypes"])
+    return cast("dict[str, dict[str, Any]]", json.loads(FILE.read_text("utf-8"))["contractTypes"])
 
 
 def abi(name: str) -> list[dict[str, Any]]:

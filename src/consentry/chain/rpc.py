@@ -163,6 +163,11 @@ class Rpc:
         with self._guard():
             return dict(self.web3.eth.get_block(number))  # type: ignore[arg-type]
 
+    def code(self, address: str) -> bytes:
+        """The code at ``address`` at head; empty where there is none."""
+        with self._guard():
+            return bytes(self.web3.eth.get_code(Web3.to_checksum_address(address)))
+
     def raw_call(self, address: str, data: bytes) -> bytes:
         """What the contract at ``address`` answers to ``data``; empty where it reverts or is none."""
         with self._guard():
