@@ -1,7 +1,8 @@
-"""Sets up the workshop: `.venv` with the locked packages, Node, and the npm tools; and Kubo.
+"""Sets up the workshop: `.venv` with the locked packages, Node, and the npm tools; and programs in Go.
 
 Run from the checkout as `python3 -m tools.setup` with any Python from 3.9 on (`make setup` does);
-`python3 -m tools.setup kubo` then sees to `ipfs`, which only tests, story and bench need (`make kubo`).
+`python3 -m tools.setup kubo age` then sees to `ipfs`, which only tests, story and bench need (`make kubo`),
+and to `age`, which the bench measures beside ours.
 Nothing but the standard library is imported. Downloads are kept outside the checkout, in
 `${XDG_CACHE_HOME:-~/.cache}/consentry`. A second run finds its stamp and ends at once.
 
@@ -9,5 +10,5 @@ Nothing but the standard library is imported. Downloads are kept outside the che
 - `keep`: what must never be seen half: files, archives, and folders that heal.
 - `python`: the interpreter, `.venv`, and the packages of uv.lock.
 - `node`: Node and the tools of tools/package.json.
-- `kubo`: the `ipfs` on PATH, or one built by Go from tools/kubo.
+- `golang`: `ipfs` and `age`: the one on PATH, or built by Go from tools/kubo and tools/age.
 """

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from .base import BUILD, ROOT, VENV, SetupError, cache_folder, run, say
+from .golang import PROGRAMS as GO_PROGRAMS
+from .golang import install
 from .keep import fingerprint, write_whole
-from .kubo import install_kubo
 from .node import PROGRAMS, environment_node, install_tools, system_node
 from .python import install_packages, version_of
 
@@ -58,10 +59,13 @@ def set_up() -> None:
 
 
 def main(words: list[str]) -> int:
-    """Set up the checkout, or with the word `kubo` its ipfs; 0 when everything is in place, 1 with the
+    """Set up the checkout, or with their names programs in Go; 0 when everything is in place, 1 with the
     reason otherwise."""
-    if words not in ([], ["kubo"]):
-        print("usage: python3 -m tools.setup [kubo]", file=sys.stderr)
+    if unknown := set(words) - set(GO_PROGRAMS):
+        known = " | ".join(GO_PROGRAMS)
+        print(
+            f"no program: {', '.join(unknown)}; usage: python3 -m tools.setup [{known}]...", file=sys.stderr
+        )
         return 2
     if not words:
         print("Consentry workshop", flush=True)
@@ -69,9 +73,9 @@ def main(words: list[str]) -> int:
     with (BUILD / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            if words:
-                install_kubo(cache_folder())
-            elif not already_done():
+            for word in words:
+                install(GO_PROGRAMS[word], cache_folder())
+            if not words and not already_done():
                 set_up()
         except SetupError as error:
             say("missing", "set-up ends", error)
