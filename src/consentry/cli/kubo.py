@@ -99,7 +99,7 @@ def _end(keeper: subprocess.Popen[bytes]) -> None:
     assert keeper.stdin is not None
     keeper.stdin.close()
     try:
-        keeper.wait(timeout=15)
+        keeper.wait(timeout=3)  # it would wait for whoever still talks to it
     except subprocess.TimeoutExpired:
         os.killpg(keeper.pid, signal.SIGKILL)
         keeper.wait()

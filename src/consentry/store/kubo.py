@@ -156,14 +156,14 @@ class KuboStore:
         match error:
             case None:
                 why = ""
-            case exceptions.TimeoutError():
-                why = f", and nothing came for {self._timeout:g} s"
             case exceptions.ErrorResponse():
                 why = f", and it said: {str(error)[:300]}"
             case exceptions.StatusError() if _status(error) in (401, 403):
                 why = ", and wants an authorisation that it knows (CONSENTRY_KUBO_AUTH)"
+            case exceptions.TimeoutError() | exceptions.ConnectionError():
+                why = ", and did not answer"
             case _:
-                why = f" ({type(error).__name__})"
+                why = f", and the answer broke off or is not Kubo's ({type(error).__name__})"
         return StoreUnreachable(
             f"the Kubo at {self.address} {what}{why}; see that it runs and has room, then repeat the call"
         )

@@ -30,8 +30,9 @@ def connect(address: str, auth: str, timeout: float) -> Client:
     ``timeout`` is the seconds without progress after which a call ends. Raises `UsageError`.
     """
     place, base = _place(address)
+    headers = {"Authorization": _authorization(auth)} if auth else {}  # left out, all clients share one
     try:
-        client = Client(place, base, chunk_size=_STEP, timeout=timeout, session=True)
+        client = Client(place, base, chunk_size=_STEP, headers=headers, timeout=timeout, session=True)
     except AddressError:
         raise UsageError(f"{address} is no address of Kubo's API, such as /ip4/127.0.0.1/tcp/5001") from None
     session = client._client._session
@@ -39,8 +40,6 @@ def connect(address: str, auth: str, timeout: float) -> Client:
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
     for scheme in list(session.adapters):
         session.mount(scheme, _Adapter(_CALL, _Adapter(_BODY)))
-    if auth:
-        session.headers["Authorization"] = _authorization(auth)
     return client
 
 
