@@ -31,8 +31,9 @@ from consentry.cli.workshop import Command, account_option
 )
 def cli(account: Any, provider: Any, patient: str | None, report: Path | None) -> None:
     """Audit; the module says more."""
+    from consentry.cli.ape import web3_of
     from consentry.cli.auditing import run
     from consentry.cli.workshop import desk_of, the_home
 
     desk = desk_of(account, provider) if account else None
-    run(the_home(), provider.web3, desk, patient=patient, page=report)
+    run(the_home(), web3_of(provider), desk, patient=patient, page=report)

@@ -23,8 +23,9 @@ from consentry.cli.workshop import Command, account_option
 @account_option("Who delivers, and pays.")
 def cli(grant: Path, account: Any, provider: Any) -> None:
     """Deliver; the module says more."""
+    from consentry.cli.ape import web3_of
     from consentry.cli.granting import deliver_file
     from consentry.cli.workshop import signer_of, the_home
 
-    chain = the_home().chain(provider.web3)
+    chain = the_home().chain(web3_of(provider))
     deliver_file(chain, the_home().group(chain), signer_of(account, provider), grant)

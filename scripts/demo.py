@@ -10,7 +10,7 @@ from ape.cli import ConnectedProviderCommand
 from ape.logging import LogLevel, logger
 from rich.console import Console
 
-from consentry.cli.ape import ApeSigner, create_with_ape
+from consentry.cli.ape import ApeSigner, code_of, web3_of
 from consentry.cli.demo import tell
 from consentry.cli.demo.stage import PEOPLE
 
@@ -37,6 +37,5 @@ def cli(bundle: Path | None, report: Path) -> None:
     provider = networks.active_provider
     people = dict(zip(PEOPLE, accounts.test_accounts, strict=False))
     signers = {name: ApeSigner(account, provider) for name, account in people.items()}
-    create = create_with_ape(people["authority"], project, provider)
     console = Console(highlight=False)
-    tell(provider.web3, create, signers, bundle=bundle, page=report, console=console)
+    tell(web3_of(provider), code_of(project), signers, bundle=bundle, page=report, console=console)

@@ -2,7 +2,7 @@
 
 \b
   ape run deploy --network http://127.0.0.1:8545 --account TEST::0
-  ape run deploy --network ethereum:sepolia:node --account hospital-it --authority 0x... --depth 3
+  ape run deploy --network ethereum:sepolia:node --account hospital-it --authority 0x... --dry-run
 
 Compiles with Ape, deploys the four contracts in order, makes the keyholders where there are none, and
 writes deployments.json and keyholders.json under CONSENTRY_HOME. Authorities issue, suspend and retire
@@ -28,17 +28,24 @@ from consentry.cli.workshop import Command, account_option
     "--depth",
     type=click.IntRange(0, 256),
     help="Blocks that must follow an entry before keyholders answer it. Default: 0 on development chains "
-    "(1337, 31337), which mine nothing when idle, else 2 (about half a minute on Ethereum).",
+    "(1337, 31337), which mine nothing when idle, else 3 (36 seconds on Ethereum). 64 (13 minutes) waits "
+    "until the entry is final.",
 )
 @click.option(
     "--again", is_flag=True, help="Replace this very chain's deployment; its grants and records stay behind."
 )
-def cli(account: Any, provider: Any, authorities: tuple[str, ...], depth: int | None, again: bool) -> None:
+@click.option(
+    "--dry-run", "dry", is_flag=True, help="Say what would be sent and what it costs; send nothing."
+)
+def cli(account: Any, provider: Any, authorities: tuple[str, ...], dry: bool, **options: Any) -> None:
     """Deploy; the module says more."""
     from ape import project
 
-    from consentry.cli.deploying import deploy, show
+    from consentry.cli.deploying import deploy, dry_run, show
     from consentry.cli.workshop import the_home
 
-    made = deploy(account, provider, project, authorities=list(authorities), depth=depth, again=again)
+    if dry:
+        dry_run(account, provider, project, authorities=list(authorities), **options)
+        return
+    made = deploy(account, provider, project, authorities=list(authorities), **options)
     show(the_home(), made, inside=provider.name == "test")

@@ -48,6 +48,6 @@ def cli(account: Any, provider: Any, **options: Any) -> None:
     from consentry.cli.workshop import desk_of, own_key
 
     if options.pop("own_key"):
-        account = own_key(account, options["ether"])
+        account = own_key(account, provider, options["ether"])
     del options["ether"]
     run(desk_of(account, provider, create=True), **options)

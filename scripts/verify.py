@@ -29,7 +29,8 @@ from consentry.cli.workshop import Command
 def cli(provider: Any, manifest: Path | None) -> None:
     """Verify; the module says more."""
     from consentry.chain.manifest import FILE
+    from consentry.cli.ape import web3_of
     from consentry.cli.verifying import run
     from consentry.cli.workshop import the_home
 
-    run(the_home().chain(provider.web3), manifest or FILE)
+    run(the_home().chain(web3_of(provider)), manifest or FILE)

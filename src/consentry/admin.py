@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from eth_utils.address import is_checksum_address
 
 from consentry.chain.contracts import Chain
-from consentry.chain.rpc import Receipt
+from consentry.chain.transaction import Receipt
 from consentry.client.person import Person
 from consentry.consent.card import Card, Offer, new_card
 from consentry.errors import Refused, UsageError

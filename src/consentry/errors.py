@@ -186,6 +186,26 @@ class TransactionFailed(ConsentryError):
     """A transaction was mined and reverted, although it would have held a moment before."""
 
 
+class NotEnoughEther(ConsentryError):
+    """An account cannot pay for a transaction, which was not sent; amounts are in wei."""
+
+    def __init__(self, address: str, there: int, needed: int) -> None:
+        super().__init__(
+            f"{address} has {there / 10**18:.6f} ether, and the transaction may cost {needed / 10**18:.6f}; "
+            "send it some, then run the same command again"
+        )
+
+
+class TransactionReplaced(Unreachable):
+    """Another transaction took the place (the nonce) of ours, which will never be mined."""
+
+    def __init__(self, transaction: str, nonce: int) -> None:
+        super().__init__(
+            f"the transaction {transaction} was replaced by another one of the same account (nonce {nonce}), "
+            "sent by a wallet or another program; if you did not cancel it, run the same command again"
+        )
+
+
 class WrongChain(Unreachable):
     """The node is on another chain than the deployment, or the contracts are not there."""
 

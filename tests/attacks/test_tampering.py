@@ -511,7 +511,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     shutil.copytree(home / "keyholders", there_home / "keyholders")
     there = make_world(there_home)
     for name, person in here.people.items():
-        signer = LocalSigner(person.signer._key, there.web3)  # type: ignore[attr-defined]
+        signer = LocalSigner(person.signer._key)  # type: ignore[attr-defined]
         fund(there.web3, signer.address)
         scope = there.chain.deployment.id
         there.people[name] = Person(signer, person.keyring, there_home / name, scope)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +13,18 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import BadResponseFormat, ContractCustomError, ContractLogicError, Web3RPCError
 from web3.types import RPCEndpoint
 
-from consentry.chain import Chain, LocalSigner, rpc
+from consentry.chain import Chain, LocalSigner
 from consentry.chain.deployments import Deployed, Placed
-from consentry.chain.rpc import named_error
+from consentry.chain.refusals import named_error
 from consentry.consent.rule import Reason
-from consentry.errors import ContractRefused, NotFound, TransactionFailed, Unreachable, WrongChain
+from consentry.errors import (
+    ContractRefused,
+    NotEnoughEther,
+    NotFound,
+    TransactionFailed,
+    Unreachable,
+    WrongChain,
+)
 from consentry.keys.binding import abi_encode
 from tests.support.fixed import seed
 from tests.support.wallet import WalletSigner
@@ -98,69 +104,21 @@ def test_a_node_that_refuses_is_quoted_in_short(failing: tuple[Failing, Chain]) 
 
 
 def test_an_account_without_ether_is_told_so(world: World) -> None:
-    poor = LocalSigner(seed(99), world.web3)
+    poor = LocalSigner(seed(99))
     patient = bytes(12) + bytes.fromhex(poor.address[2:])
-    with pytest.raises(Unreachable, match=r"(?i)insufficient funds"):
+    with pytest.raises(NotEnoughEther, match=r"has 0\.0+ ether, .* may cost 0\.0.* send it some"):
         world.chain.send(poor, "ConsentRegistry", "revokeAll", patient)
-
-
-class Slow(LocalSigner):
-    """Signs, and gives the hash of a transaction that never was."""
-
-    def send(self, transaction: dict[str, Any]) -> bytes:
-        return keccak(b"nothing")
-
-
-def test_a_transaction_that_is_not_mined_in_time_may_be_still(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rpc, "_TIMEOUT", 0.2)
-    key = seed(98)
-    fund(world.web3, LocalSigner(key).address)
-    patient = bytes(12) + bytes.fromhex(LocalSigner(key).address[2:])
-    with pytest.raises(Unreachable, match="was sent, and not mined within"):
-        world.chain.send(Slow(key), "ConsentRegistry", "revokeAll", patient)
-
-
-@pytest.fixture
-def held_back(world: World) -> Iterator[World]:
-    """Anvil mines when it is told to."""
-    ask = world.web3.provider.make_request
-    ask(RPCEndpoint("evm_setAutomine"), [False])
-    yield world
-    ask(RPCEndpoint("evm_setAutomine"), [True])
-    ask(RPCEndpoint("evm_mine"), [])
-
-
-def test_a_transaction_that_is_under_way_is_not_followed_by_a_second_one(
-    held_back: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world, key = held_back, seed(97)
-    monkeypatch.setattr(rpc, "_TIMEOUT", 0.2)
-    signer = LocalSigner(key, world.web3)
-    sent = world.web3.eth.send_transaction(
-        {"from": world.web3.eth.accounts[0], "to": signer.address, "value": 10**18}
-    )
-    world.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
-    world.web3.eth.wait_for_transaction_receipt(sent)
-    patient = bytes(12) + bytes.fromhex(signer.address[2:])
-    for says in ("not mined within", "node refused"):
-        with pytest.raises(Unreachable, match=says):
-            world.chain.send(signer, "ConsentRegistry", "grant", patient, seed(1))
-    world.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
-    assert world.web3.eth.get_transaction_count(signer.address) == 1
-    assert world.chain.grants_of(patient) == [seed(1)]
 
 
 class Reverting(LocalSigner):
     """Sends something that reverts in the place of what it was given."""
 
-    def send(self, transaction: dict[str, Any]) -> bytes:
-        return super().send({**transaction, "data": "0xdeadbeef"})
+    def sign_transaction(self, transaction: dict[str, Any]) -> bytes:
+        return super().sign_transaction({**transaction, "data": "0xdeadbeef"})
 
 
 def test_a_transaction_that_was_mined_and_reverted_is_no_success(world: World) -> None:
-    signer = Reverting(seed(96), world.web3)
+    signer = Reverting(seed(96))
     fund(world.web3, signer.address)
     patient = bytes(12) + bytes.fromhex(signer.address[2:])
     with pytest.raises(TransactionFailed, match="was mined and reverted"):
@@ -223,7 +181,7 @@ def test_what_is_no_refusal_stays_what_it_is(world: World) -> None:
 
 
 def test_a_contract_wallet_is_asked_and_everything_else_says_no(world: World) -> None:
-    key = LocalSigner(seed(95), world.web3)
+    key = LocalSigner(seed(95))
     fund(world.web3, key.address)
     wallet = WalletSigner(key, world.web3)
     digest = keccak(b"something")

@@ -841,7 +841,7 @@ def test_a_provider_with_a_new_key_gets_a_new_card_and_the_old_one_counts_no_mor
 def test_a_statement_signed_by_who_no_longer_controls_the_identity_stops_a_deposit(world: World) -> None:
     mine = another(world, "vera")
     mine.grant("hospital", "general", flags=DEPOSIT)
-    heir = LocalSigner(secrets.token_bytes(32), world.web3)
+    heir = LocalSigner(secrets.token_bytes(32))
     args = (mine.patient, heir.address)
     mine.chain.send(mine.person("patient").signer, "ConsentRegistry", "setController", *args)
     with pytest.raises(StatementStale, match="has to sign it again"):
@@ -849,7 +849,7 @@ def test_a_statement_signed_by_who_no_longer_controls_the_identity_stops_a_depos
 
 
 def test_a_patient_whose_account_is_a_contract_enrols_signs_and_revokes(world: World) -> None:
-    key = LocalSigner(secrets.token_bytes(32), world.web3)
+    key = LocalSigner(secrets.token_bytes(32))
     fund(world.web3, key.address)
     signer = WalletSigner(key, world.web3)
     person = Person(signer, Keyring(), world.home / "wallet", world.chain.deployment.id)

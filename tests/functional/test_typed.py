@@ -8,7 +8,6 @@ from eth_account.messages import encode_typed_data
 
 from consentry.chain.signers import LocalSigner
 from consentry.consent.terms import typed_revoke, typed_terms
-from consentry.errors import UsageError
 from consentry.keys.typed import CONTROL, GRANTS, KEYS, SignatureInvalid, digest, keys_message, sign, verify
 from tests.support.fixed import DEPLOYMENT, ELSEWHERE, PATIENT, READING, STRANGER, seed, some_terms
 
@@ -97,8 +96,3 @@ def test_a_local_signer_shows_its_address_and_never_its_key() -> None:
     assert signer.address == Account.from_key(seed(7)).address
     assert signer.sign_typed_data(MESSAGE) == sign(seed(7), MESSAGE)
     assert seed(7).hex() not in repr(signer) + str(vars(signer).keys())
-
-
-def test_a_local_signer_without_a_connection_cannot_send() -> None:
-    with pytest.raises(UsageError, match="without a connection"):
-        LocalSigner(seed(7)).send({})

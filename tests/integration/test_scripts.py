@@ -23,7 +23,7 @@ from eth_account import Account
 from web3 import HTTPProvider, Web3
 
 from consentry.chain import Chain, Deployments
-from consentry.chain.rpc import genesis
+from consentry.chain.node import identify
 from consentry.fhir import records_from_bytes, synthetic_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ class Story:
     def in_force(self, grant_id: str) -> bool:
         """What the chain itself says."""
         web3 = Web3(HTTPProvider(self.url))
-        deployed = Deployments(self.home / "deployments.json").find(web3.eth.chain_id, genesis(web3))
+        deployed = Deployments(self.home / "deployments.json").find(*identify(web3))
         patient = bytes.fromhex(address(PATIENT)[2:].rjust(64, "0"))
         return Chain(web3, deployed).in_force(patient, bytes.fromhex(grant_id[2:]))
 

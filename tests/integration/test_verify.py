@@ -14,13 +14,14 @@ import pytest
 from web3 import HTTPProvider, Web3
 
 from consentry.chain import Chain, Deployed, Deployments, LocalSigner
-from consentry.chain.deployments import Placed, place_all
-from consentry.chain.manifest import FILE, NAMES
-from consentry.chain.rpc import genesis
+from consentry.chain.deploying import Deployer
+from consentry.chain.deployments import Placed
+from consentry.chain.manifest import FILE, NAMES, shipped
+from consentry.chain.node import identify
 from consentry.cli import recompiling
 from consentry.cli.verifying import run
 from consentry.errors import FindingsError, IntegrityError, NotFound, WrongChain
-from tests.support.world import create_with, fund
+from tests.support.world import fund
 
 ROOT = Path(__file__).parents[2]
 AUTHORITIES = ["0x" + f"{number:02x}" * 20 for number in (0x11, 0x22)]
@@ -39,11 +40,11 @@ def web3(anvil_url: str) -> Web3:
 
 @pytest.fixture(scope="module")
 def deployed(web3: Web3) -> Deployed:
-    signer = LocalSigner(b"\7" * 32, web3)
+    signer = LocalSigner(b"\7" * 32)
     fund(web3, signer.address)
     authorities = [Web3.to_checksum_address(one) for one in AUTHORITIES]
-    contracts = place_all(create_with(web3, signer), authorities)
-    return Deployed(web3.eth.chain_id, genesis(web3), contracts, authorities, 0, bytes(32))
+    contracts = Deployer(web3, shipped).deploy(signer, authorities)
+    return Deployed(*identify(web3), contracts, authorities, 0, bytes(32))
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_the_contracts_that_ape_deployed_are_a_full_match_and_a_flipped_byte_is_
     assert ape("deploy", "--account", "TEST::0").returncode == 0
     good = ape("verify")
     assert (good.returncode, good.stdout.count(" full")) == (0, 4), good.stderr
-    made = Deployments(tmp_path / "home" / "deployments.json").find(web3.eth.chain_id, genesis(web3))
+    made = Deployments(tmp_path / "home" / "deployments.json").find(*identify(web3))
     log = Chain(web3, made)
     code = log.rpc.code(made.contracts["AccessLog"].address)
     set_code(log, "AccessLog", flipped(code, 100))
@@ -270,9 +271,8 @@ def test_a_log_that_asks_another_consent_registry_is_found(
     chain: Chain, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Everything on chain is as it was deployed; only it was not deployed together."""
-    signer = LocalSigner(b"\7" * 32, chain.rpc.web3)
-    create = create_with(chain.rpc.web3, signer)
-    second = create("ConsentRegistry", chain.deployed.contracts["ConsentRegistry"].arguments)
+    arguments = chain.deployed.contracts["ConsentRegistry"].arguments
+    second = Deployer(chain.rpc.web3, shipped).create(LocalSigner(b"\7" * 32), "ConsentRegistry", arguments)
     with pytest.raises(FindingsError, match="1 finding"):
         run(with_placed(chain, ConsentRegistry=second), FILE)
     assert "FOUND   AccessLog: it asks another ConsentRegistry" in capsys.readouterr().out

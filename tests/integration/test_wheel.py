@@ -78,7 +78,7 @@ def with_own_key(world: World, name: str) -> Person:
     """A person whose keyring, sealed in the home folder, signs for itself."""
     keyring = Keyring(signing_key=secrets.token_bytes(32))
     assert keyring.signing_key is not None
-    signer = LocalSigner(keyring.signing_key, world.web3)
+    signer = LocalSigner(keyring.signing_key)
     fund(world.web3, signer.address)
     keyring.save(world.home / "keyrings" / f"{signer.address}.json", PASSPHRASE)
     world.people[name] = Person(signer, keyring, world.home, world.chain.deployment.id)

@@ -48,12 +48,15 @@ class WalletSigner:
         """A signature that the wallet accepts."""
         return self._key.sign_typed_data(message)
 
-    def send(self, transaction: dict[str, Any]) -> bytes:
-        """Has the wallet do what ``transaction`` says."""
-        call = self._wallet.functions.execute(transaction["to"], transaction["data"])
-        return bytes(self._sent(call)["transactionHash"])
+    def sign_transaction(self, transaction: dict[str, Any]) -> bytes:
+        """A transaction of the key behind it that has the wallet do what ``transaction`` says."""
+        return self._signed(self._wallet.functions.execute(transaction["to"], transaction["data"]))
 
     def _sent(self, call: Any) -> Any:
+        sent = self._web3.eth.send_raw_transaction(self._signed(call))
+        return self._web3.eth.wait_for_transaction_receipt(sent)
+
+    def _signed(self, call: Any) -> bytes:
         built = call.build_transaction(
             {
                 "from": self._key.address,
@@ -64,4 +67,4 @@ class WalletSigner:
             }
         )
         built = {name: value for name, value in built.items() if name != "to" or value}
-        return self._web3.eth.wait_for_transaction_receipt(self._key.send(built))
+        return self._key.sign_transaction(built)

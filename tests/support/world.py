@@ -6,7 +6,6 @@ The chain is py-evm in this process by default, or any node by its web3.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from web3 import EthereumTesterProvider, Web3
 
 from consentry.admin import ORGANISATION, Admin, Applicant
 from consentry.chain import Chain, Deployed, LocalSigner
-from consentry.chain.deployments import Placed, place_all
-from consentry.chain.manifest import contract_types
-from consentry.chain.rpc import genesis
+from consentry.chain.deploying import Deployer
+from consentry.chain.manifest import shipped
+from consentry.chain.node import identify
 from consentry.client import Client, Group, Offered, Person, Proposal
 from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, READ
@@ -34,28 +33,6 @@ DAY = 86_400
 # What seals the keyholders' keyrings here; a passphrase in a test protects nothing.
 _QUICK = {"iterations": 1, "lanes": 1, "memory_cost": 64}
 KINDS = ("general", "mental-health", "substance-use", "sexual-health", "hiv")
-
-
-def create_with(web3: Web3, signer: LocalSigner) -> Callable[[str, list[Any]], Placed]:
-    """Deploys one contract of the manifest."""
-
-    def create(name: str, arguments: list[Any]) -> Placed:
-        kind = contract_types()[name]
-        contract = web3.eth.contract(abi=kind["abi"], bytecode=kind["deploymentBytecode"]["bytecode"])
-        built = contract.constructor(*arguments).build_transaction(
-            {
-                "from": signer.address,
-                "nonce": web3.eth.get_transaction_count(signer.address),
-                "maxFeePerGas": 10**11,
-                "maxPriorityFeePerGas": 10**9,
-                "chainId": web3.eth.chain_id,
-            }
-        )
-        built.pop("to", None)
-        receipt = web3.eth.wait_for_transaction_receipt(signer.send(dict(built)))
-        return Placed(receipt["contractAddress"], receipt["blockNumber"], arguments)
-
-    return create
 
 
 @dataclass
@@ -76,7 +53,7 @@ class World:
         """A new person with some ether and an unsealed keyring."""
         if name not in self.people:
             key = secrets.token_bytes(32)
-            signer = LocalSigner(key, self.web3)
+            signer = LocalSigner(key)
             fund(self.web3, signer.address)
             self.people[name] = Person(signer, Keyring(), self.home / name, self.chain.deployment.id)
         return self.people[name]
@@ -136,12 +113,12 @@ def make_world(home: Path, web3: Web3 | None = None, *, depth: int = 0) -> World
     """A fresh world under ``home``."""
     web3 = web3 or Web3(EthereumTesterProvider())
     key = secrets.token_bytes(32)
-    signer = LocalSigner(key, web3)
+    signer = LocalSigner(key)
     fund(web3, signer.address)
     with patch.dict(keyring._COST, _QUICK):
         roster = create_keyholders(home / "keyholders")
-    contracts = place_all(create_with(web3, signer), [signer.address])
-    deployed = Deployed(web3.eth.chain_id, genesis(web3), contracts, [signer.address], depth, roster.hash)
+    contracts = Deployer(web3, shipped).deploy(signer, [signer.address])
+    deployed = Deployed(*identify(web3), contracts, [signer.address], depth, roster.hash)
     chain = Chain(web3, deployed)
     keyholders = open_keyholders(home / "keyholders", roster, chain)
     for keyholder in keyholders:  # a test survives no power cut: nothing has to reach the disk

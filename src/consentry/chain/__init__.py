@@ -2,13 +2,19 @@
 
 ``manifest``    the contracts that the package ships
 ``deployments`` which contracts stand on which chain
-``rpc``         one web3 connection: calls, transactions, events, named errors
+``node``        a connection that never waits for ever; what goes wrong there
+``refusals``    a contract's own error inside a client's exception
+``transaction`` what one does, costs, and became
+``underway``    what was sent and not seen mined, written down
+``sending``     one transaction at a time, looked after until it is mined
+``rpc``         one deployment's contracts: calls, transactions, events
 ``contracts``   what the core asks the contracts, in its own words
 ``signers``     a local key as a signer
 """
 
 from consentry.chain.contracts import Chain
 from consentry.chain.deployments import Deployed, Deployments
+from consentry.chain.node import connect
 from consentry.chain.signers import LocalSigner
 
-__all__ = ["Chain", "Deployed", "Deployments", "LocalSigner"]
+__all__ = ["Chain", "Deployed", "Deployments", "LocalSigner", "connect"]

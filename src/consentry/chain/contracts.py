@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -10,7 +11,8 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from consentry.chain.deployments import Deployed
-from consentry.chain.rpc import Event, Receipt, Rpc
+from consentry.chain.rpc import Event, Rpc
+from consentry.chain.transaction import Receipt
 from consentry.consent.card import Card, verify_card
 from consentry.consent.rule import GrantState, Reason
 from consentry.consent.terms import MEMBERS, Terms
@@ -62,10 +64,11 @@ class Entry:
 
 
 class Chain:
-    """The contracts of one deployment, as the core knows them."""
+    """The contracts of one deployment, as the core knows them; ``under_way`` is the folder where what was
+    sent and not yet mined is written down (None: in memory)."""
 
-    def __init__(self, web3: Web3, deployed: Deployed) -> None:
-        self.rpc = Rpc(web3, deployed)
+    def __init__(self, web3: Web3, deployed: Deployed, under_way: Path | None = None) -> None:
+        self.rpc = Rpc(web3, deployed, under_way)
         self.deployed = deployed
         self.deployment: Deployment = deployed.deployment
 
@@ -177,3 +180,7 @@ class Chain:
     def send(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:
         """Sends one transaction; see `Rpc.send`."""
         return self.rpc.send(signer, contract, function, *args)
+
+    def settle(self, signer: Signer) -> None:
+        """Finishes what an earlier command of ``signer`` left under way; see `Sender.settle`."""
+        self.rpc.settle(signer)

@@ -18,6 +18,11 @@ def contract_types() -> dict[str, dict[str, Any]]:
     return cast("dict[str, dict[str, Any]]", json.loads(FILE.read_text("utf-8"))["contractTypes"])
 
 
+def shipped(name: str) -> tuple[list[dict[str, Any]], str]:
+    """The ABI and the creation bytecode (hex) of the contract ``name``."""
+    return abi(name), str(contract_types()[name]["deploymentBytecode"]["bytecode"])
+
+
 def abi(name: str) -> list[dict[str, Any]]:
     """The ABI of the contract ``name``."""
     return cast("list[dict[str, Any]]", contract_types()[name]["abi"])

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from eth_account.messages import encode_typed_data
 from web3 import Web3
 
-from consentry.chain.deployments import Placed
+from consentry.chain import connect
+from consentry.chain.deploying import Code
 from consentry.errors import Refused
 
 
@@ -33,22 +33,35 @@ class ApeSigner:
             raise Refused("the account did not sign; nothing was sent")
         return bytes(signature.encode_rsv())
 
-    def send(self, transaction: dict[str, Any]) -> bytes:
-        """Signs and sends a complete transaction; gives its hash."""
+    def sign_transaction(self, transaction: dict[str, Any]) -> bytes:
+        """A complete transaction, signed and ready to be sent."""
         unsigned = self._provider.network.ecosystem.create_transaction(**transaction)
         signed = self._account.sign_transaction(unsigned)
         if signed is None:
             raise Refused("the account did not sign; nothing was sent")
-        web3: Web3 = self._provider.web3
-        return bytes(web3.eth.send_raw_transaction(signed.serialize_transaction()))
+        return bytes(signed.serialize_transaction())
 
 
-def create_with_ape(account: Any, project: Any, provider: Any) -> Callable[[str, list[Any]], Placed]:
-    """How `consentry.chain.deployments.place_all` deploys through Ape: compiled and sent by it."""
+def url_of(provider: Any) -> str | None:
+    """The URL of the node behind an Ape provider; None for the chain inside this process."""
+    if provider.name == "test":
+        return None
+    url = getattr(provider, "http_uri", None) or getattr(provider, "uri", None)
+    return url if isinstance(url, str) and url.startswith("http") else None
 
-    def create(name: str, arguments: list[Any]) -> Placed:
-        before = int(provider.web3.eth.block_number)  # no event of the contract is older
-        instance = account.deploy(getattr(project, name), *arguments)
-        return Placed(str(instance.address), before, arguments)
 
-    return create
+def web3_of(provider: Any) -> Web3:
+    """A connection of our own to the node of an Ape provider: Ape's would wait half an hour for an answer.
+    The chain inside this process, or a node without a URL, is used as Ape has it."""
+    url = url_of(provider)
+    return connect(url) if url else provider.web3
+
+
+def code_of(project: Any) -> Code:
+    """The contracts of an Ape ``project``, compiled by it."""
+
+    def code(name: str) -> tuple[list[Any], str]:
+        kind = getattr(project, name).contract_type
+        return [entry.model_dump(mode="json") for entry in kind.abi], str(kind.deployment_bytecode.bytecode)
+
+    return code

@@ -1,57 +1,109 @@
-"""Deploying, and the keyholders of a development chain."""
+"""Deploying, or only reckoning what it would cost; and the keyholders of a development chain."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
+from eth_utils.crypto import keccak
 from web3 import Web3
 
 from consentry.chain import Chain, Deployed
-from consentry.chain.deployments import Placed, place_all
-from consentry.chain.rpc import genesis
-from consentry.cli.ape import create_with_ape
+from consentry.chain.deploying import Deployer, Planned
+from consentry.chain.node import asking, identify
+from consentry.chain.transaction import ETHER, GWEI
+from consentry.cli.ape import code_of, web3_of
 from consentry.cli.home import Home
 from consentry.cli.terminal import progress, table
-from consentry.cli.workshop import ready, the_home
-from consentry.errors import NotFound, UsageError
+from consentry.cli.workshop import signer_of, the_home
+from consentry.errors import NotEnoughEther, NotFound, UsageError
 from consentry.keyholder.local import create_keyholders
 from consentry.keyholder.roster import Roster
 
 DEVELOPMENT = (1337, 31337)
-DEPTH = 2
+DEPTH = 3
 
 
 def deploy(
     account: Any, provider: Any, project: Any, *, authorities: list[str], depth: int | None, again: bool
 ) -> Deployed:
-    """Deploys through Ape's ``project`` and records it. Raises `UsageError` where this very chain has a
-    deployment, unless ``again``."""
-    home, web3 = the_home(), provider.web3
+    """Deploys through Ape's ``project`` and records it; repeated, it goes on where it stopped. Raises
+    `UsageError` where this very chain has a deployment, unless ``again``, and as `Deployer.deploy`."""
+    home, web3 = the_home(), web3_of(provider)
+    chain_id, genesis = identify(web3)
     if not again:
-        _refuse_second(home, web3)
+        _refuse_second(home, chain_id, genesis)
     roster = keyholders(home)
-    ready(account)
+    signer = signer_of(account, provider)
+    deployer = Deployer(web3, code_of(project), home.under_way)
+    authorities = authorities or [signer.address]
     with progress("compiling") as tell:
-
-        def create(name: str, arguments: list[Any]) -> Placed:
-            tell(f"deploying {name}")
-            return by_ape(name, arguments)
-
-        by_ape = create_with_ape(account, project, provider)
-        authorities = authorities or [str(account.address)]
-        contracts = place_all(create, authorities)
-    if depth is None:
-        depth = 0 if web3.eth.chain_id in DEVELOPMENT else DEPTH
-    made = Deployed(web3.eth.chain_id, genesis(web3), contracts, authorities, depth, roster.hash)
+        contracts = deployer.deploy(signer, authorities, tell)
+    made = Deployed(chain_id, genesis, contracts, authorities, depth_on(chain_id, depth), roster.hash)
     Chain(web3, made)  # the contracts are there
     home.deployments.add(made)
+    deployer.forget(signer.address)
     return made
 
 
-def _refuse_second(home: Home, web3: Web3) -> None:
+def depth_on(chain_id: int, asked: int | None) -> int:
+    """The depth that is recorded: what was ``asked`` for, else 0 on a development chain, else `DEPTH`."""
+    if asked is not None:
+        return asked
+    return 0 if chain_id in DEVELOPMENT else DEPTH
+
+
+def dry_run(
+    account: Any, provider: Any, project: Any, *, authorities: list[str], depth: int | None, again: bool
+) -> None:
+    """Says what `deploy` would send, what it may cost and whether the account can pay; sends, signs and
+    writes nothing. Raises as `deploy`, and `NotEnoughEther`."""
+    web3 = web3_of(provider)
+    chain_id, genesis = identify(web3)
+    if not again:
+        _refuse_second(the_home(), chain_id, genesis)
+    address = str(getattr(account, "address", account))
+    with progress("compiling"):
+        planned = Deployer(web3, code_of(project)).plan(address, authorities or [address])
+    with asking():
+        there = web3.eth.get_balance(Web3.to_checksum_address(address))
+    rows = [
+        [
+            one.name,
+            one.address,
+            ", ".join(str(argument) for value in one.arguments for argument in _flat(value)) or "-",
+            f"{len(one.data):,}",
+            f"0x{keccak(one.data).hex()}",
+            f"{one.price.gas:,}",
+        ]
+        for one in planned
+    ]
+    columns = ["contract", "=would stand at", "=arguments", ">bytes", "=keccak of code and arguments"]
+    table(f"Chain {chain_id}, genesis 0x{genesis.hex()[:16]}...", [*columns, ">gas limit"], rows)
+    _cost(planned, address, there)
+    click.echo(f"Depth {depth_on(chain_id, depth)} would be recorded. Dry run: nothing was signed or sent.")
+
+
+def _flat(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _cost(planned: list[Planned], address: str, there: int) -> None:
+    price, most = planned[0].price, sum(one.price.most for one in planned)
+    now = sum(one.price.gas for one in planned) * (price.base + price.tip)
+    click.echo(
+        f"Fee a unit of gas: {(price.base + price.tip) / GWEI:.6f} gwei now, {price.fee / GWEI:.6f} at most."
+    )
+    click.echo(
+        f"Cost: {now / ETHER:.6f} ether now, {most / ETHER:.6f} at most; {address} has {there / ETHER:.6f}."
+    )
+    if there < most:
+        raise NotEnoughEther(address, there, most)
+
+
+def _refuse_second(home: Home, chain_id: int, genesis: bytes) -> None:
     try:
-        there = home.deployments.find(web3.eth.chain_id, genesis(web3))
+        there = home.deployments.find(chain_id, genesis)
     except NotFound:
         return
     raise UsageError(

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from consentry.chain import Chain
-from consentry.chain.rpc import Receipt
+from consentry.chain.transaction import Receipt
 from consentry.cli.arguments import day_of, end, pick
-from consentry.cli.desk import Counted, Desk, cost
+from consentry.cli.desk import Desk, cost
 from consentry.cli.terminal import brief, plural, progress, table, visible, write_new
 from consentry.client import Group, Offered, Proposal, deliver
 from consentry.consent.card import Card
@@ -106,11 +106,10 @@ def deliver_file(chain: Chain, group: Group, signer: Signer, path: Path) -> None
         handed = json.loads(path.read_bytes())
     except (OSError, ValueError):
         raise UsageError(f"{path} cannot be read as a grant; ask the patient for it again") from None
-    counted = Counted(signer, chain.rpc.web3)
     with progress("giving the key to the keyholders, then granting on chain"):
-        receipt = deliver(chain, group, counted, handed)
+        receipt = deliver(chain, group, signer, handed)
     click.echo(handed["grantId"])
-    _in_force(receipt, cost(chain, counted.sent))
+    _in_force(receipt, cost(chain))
 
 
 def _in_force(receipt: Receipt | None, cost: str) -> None:

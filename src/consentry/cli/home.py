@@ -3,7 +3,7 @@
 ::
 
     deployments.json  keyholders.json  cards/<address>.json
-    keyrings/<address>.json  outbox/  store/  keyholders/1..5/
+    keyrings/<address>.json  outbox/  underway/  store/  keyholders/1..5/
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consentry.cli.terminal import passphrase
-from consentry.errors import CardInvalid, NotFound, Unreachable, UsageError
+from consentry.errors import CardInvalid, NotFound, UsageError
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -64,16 +64,15 @@ class Home:
 
     def chain(self, web3: Web3) -> Chain:
         """The contracts on the chain that ``web3`` is connected to. Raises `NotFound`, `Unreachable`."""
-        import requests
-
         from consentry.chain import Chain
-        from consentry.chain.rpc import genesis
+        from consentry.chain.node import identify
 
-        try:
-            found = self.deployments.find(web3.eth.chain_id, genesis(web3))
-        except (requests.RequestException, ConnectionError, TimeoutError) as error:
-            raise Unreachable(f"the chain's node does not answer ({type(error).__name__})") from None
-        return Chain(web3, found)
+        return Chain(web3, self.deployments.find(*identify(web3)), self.under_way)
+
+    @property
+    def under_way(self) -> Path:
+        """Where transactions that were sent and not seen mined are written down."""
+        return self.path / "underway"
 
     def roster(self, chain: Chain) -> Roster:
         """Who the keyholders are; the file counts only with the deployment's hash."""

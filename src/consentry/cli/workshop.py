@@ -16,7 +16,9 @@ from ape.exceptions import ProviderError
 from ape.logging import LogLevel, logger
 
 from consentry.chain import LocalSigner
-from consentry.cli.ape import ApeSigner
+from consentry.chain.sending import Sender
+from consentry.chain.transaction import Call
+from consentry.cli.ape import ApeSigner, web3_of
 from consentry.cli.desk import Desk, key_signer, open_desk
 from consentry.cli.home import Home
 from consentry.cli.terminal import asked, exit_codes, hidden
@@ -94,7 +96,7 @@ def signer_of(account: Any, provider: Any) -> Signer:
     when the command ends: Ape would ask for every single message, by its hash. What a command signs it says
     itself, and asks for where it matters."""
     if isinstance(account, str):
-        return key_signer(the_home(), account, provider.web3)
+        return key_signer(the_home(), account)
     ready(account)
     return ApeSigner(account, provider)
 
@@ -125,21 +127,21 @@ def the_home() -> Home:
     return Home()
 
 
-def own_key(account: Any, ether: float) -> str:
+def own_key(account: Any, provider: Any, ether: float) -> str:
     """A new keyring with a signing key of its own; ``account`` gives it ``ether``. Gives its address."""
     signing_key = secrets.token_bytes(32)
     address = LocalSigner(signing_key).address
     the_home().keep(address, Keyring(signing_key=signing_key))
     click.echo(f"A keyring with its own key: {address}", err=True)
     if ether:
-        ready(account)
-        account.transfer(address, int(ether * 10**18))
+        giver = signer_of(account, provider)
+        Sender(web3_of(provider), the_home().under_way).send(giver, Call(address, "0x", int(ether * 10**18)))
     return address
 
 
 def desk_of(account: Any, provider: Any, *, create: bool = False) -> Desk:
     """The desk of ``account`` on the connected chain; ``create`` makes a keyring where there is none."""
-    return open_desk(the_home(), provider.web3, signer_of(account, provider), create=create)
+    return open_desk(the_home(), web3_of(provider), signer_of(account, provider), create=create)
 
 
 __all__ = ["Command", "account_option", "desk_of", "own_key", "ready", "signer_of", "the_home"]

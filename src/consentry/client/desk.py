@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from consentry.chain.contracts import Chain
-from consentry.chain.rpc import Receipt
+from consentry.chain.transaction import Receipt
 from consentry.client.boxes import Boxes, Grant
 from consentry.client.deposit import Deposited, Depositor, Target
 from consentry.client.enrol import Enroller

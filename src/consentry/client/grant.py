@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consentry.chain.contracts import Chain
-from consentry.chain.rpc import Receipt
+from consentry.chain.transaction import Receipt
 from consentry.client.group import Group
 from consentry.client.own import Own
 from consentry.client.person import Person

@@ -88,8 +88,9 @@ class Reader:
     def _request(self, parcel: Parcel, listing: Listing, purpose: int) -> Entry:
         """The entry of an earlier run while keyholders still answer it, else a new one.
 
-        A reply key without an entry is used again: its transaction may still be on its way, and must not
-        be followed by a different one."""
+        What an earlier run left under way is finished first, and a reply key without an entry used again:
+        nothing is written twice."""
+        self._chain.settle(self._me.signer)
         earlier = self._earlier(parcel, listing)
         for entry in earlier:
             if self._chain.head().time - self._chain.time_of(entry.block) <= MAX_AGE:

@@ -40,8 +40,8 @@ class Signer(Protocol):
     def sign_typed_data(self, message: dict[str, Any]) -> bytes:
         """The 65-byte signature over a full EIP-712 ``message``."""
 
-    def send(self, transaction: dict[str, Any]) -> bytes:
-        """Signs and sends a complete transaction; gives its 32-byte hash."""
+    def sign_transaction(self, transaction: dict[str, Any]) -> bytes:
+        """A complete transaction (type 2), signed and ready to be sent."""
 
 
 WalletCheck = Callable[[str, bytes, bytes], bool]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,8 +15,8 @@ from web3 import Web3
 
 from consentry.admin import Admin
 from consentry.chain import Chain, Deployed
-from consentry.chain.deployments import Placed, place_all
-from consentry.chain.rpc import genesis
+from consentry.chain.deploying import Code, Deployer
+from consentry.chain.node import identify
 from consentry.client import Client, Group, Person
 from consentry.consent.card import Card
 from consentry.errors import ConsentryError
@@ -109,14 +108,14 @@ def set_up(
     tell: Teller,
     home: Path,
     web3: Web3,
-    create: Callable[[str, list[Any]], Placed],
+    code: Code,
     signers: Mapping[str, Signer],
 ) -> Stage:
-    """Deploys the contracts with ``create`` and puts everybody in place."""
+    """Deploys the contracts of ``code`` and puts everybody in place."""
     roster = create_keyholders(home / "keyholders")
     authority = signers["authority"].address
-    contracts = place_all(create, [authority])
-    deployed = Deployed(web3.eth.chain_id, genesis(web3), contracts, [authority], 0, roster.hash)
+    contracts = Deployer(web3, code).deploy(signers["authority"], [authority])
+    deployed = Deployed(*identify(web3), contracts, [authority], 0, roster.hash)
     chain = Chain(web3, deployed)
     keyholders = open_keyholders(home / "keyholders", roster, chain)
     scope = chain.deployment.id

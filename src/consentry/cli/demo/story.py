@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from web3 import Web3
 
-from consentry.chain.deployments import Placed
+from consentry.chain.deploying import Code
 from consentry.cli.demo import ending, scenes
 from consentry.cli.demo.stage import Stage, Teller, set_up
 from consentry.fhir import records_from_bytes, records_from_file, synthetic_bundle
@@ -20,7 +19,7 @@ from consentry.record import GENERAL, Record
 
 def tell(
     web3: Web3,
-    create: Callable[[str, list[Any]], Placed],
+    code: Code,
     signers: Mapping[str, Signer],
     *,
     bundle: Path | None,
@@ -35,10 +34,11 @@ def tell(
     with tempfile.TemporaryDirectory(prefix="consentry-demo-") as home:
         teller = Teller(console)
         console.print("Store: FolderStore, embedded (the content ids are those of Kubo)")
-        console.print(f"Chain: id {web3.eth.chain_id}, in this process; keyholders: 3 of 5, in this process")
+        where = getattr(web3.provider, "endpoint_uri", None) or "in this process"
+        console.print(f"Chain: id {web3.eth.chain_id}, {where}; keyholders: 3 of 5, in this process")
         records = _records(bundle, console)
         teller.scene("The contracts are compiled and deployed through Ape")
-        stage = set_up(teller, Path(home), web3, create, signers)
+        stage = set_up(teller, Path(home), web3, code, signers)
         for name, placed in stage.chain.deployed.contracts.items():
             teller.done(f"{name} at {placed.address}")
         _play(stage, records, page)
