@@ -22,12 +22,16 @@ setup: ## Make .venv and fetch the tools; ends at once when nothing has changed
 kubo: setup ## Put ipfs in place: the one on PATH, else built from tools/kubo (three minutes, once)
 	@$(PYTHON) -m tools.setup kubo
 
+.PHONY: age
+age: setup ## Put age in place, the peer of the bench: the one on PATH, else built (half a minute, once)
+	@$(PYTHON) -m tools.setup age
+
 .PHONY: demo
 demo: setup ## Tell the whole story on an in-process chain (BUNDLE=file takes another FHIR bundle)
 	@$(APE) run demo $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
 .PHONY: test
-test: kubo ## Run every test
+test: kubo age ## Run every test
 	$(APE) test tests/contracts
 	$(PYTEST) tests/functional tests/attacks tests/integration
 
@@ -47,6 +51,10 @@ check: lint kubo ## The fast loop: lint, then functional and contract tests
 .PHONY: bench-gas
 bench-gas: setup ## Measure gas on Anvil, exactly
 	@$(BIN)/python bench/gas.py
+
+.PHONY: bench-store
+bench-store: kubo age ## Measure deposits beside the usual ways, on Kubo and Anvil (ten minutes)
+	@$(BIN)/python bench/store.py
 
 .PHONY: clean
 clean: ## Remove what set-up and builds made in the checkout (the cache outside it stays)
