@@ -27,8 +27,8 @@ age: setup ## Put age in place, the peer of the bench: the one on PATH, else bui
 	@$(PYTHON) -m tools.setup age
 
 .PHONY: demo
-demo: setup ## Tell the whole story on an in-process chain (BUNDLE=file takes another FHIR bundle)
-	@$(APE) run demo $(if $(BUNDLE),--bundle '$(BUNDLE)')
+demo: $(if $(filter kubo,$(STORE)),kubo,setup) ## Tell the whole story, in process (BUNDLE=file, STORE=folder|kubo)
+	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(APE) run demo $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
 .PHONY: test
 test: kubo age ## Run every test

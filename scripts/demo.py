@@ -13,6 +13,7 @@ from rich.console import Console
 from consentry.cli.ape import ApeSigner, code_of, web3_of
 from consentry.cli.demo import tell
 from consentry.cli.demo.stage import PEOPLE
+from consentry.cli.terminal import exit_codes
 
 
 @click.command(cls=ConnectedProviderCommand)
@@ -38,4 +39,5 @@ def cli(bundle: Path | None, report: Path) -> None:
     people = dict(zip(PEOPLE, accounts.test_accounts, strict=False))
     signers = {name: ApeSigner(account, provider) for name, account in people.items()}
     console = Console(highlight=False)
-    tell(web3_of(provider), code_of(project), signers, bundle=bundle, page=report, console=console)
+    with exit_codes():
+        tell(web3_of(provider), code_of(project), signers, bundle=bundle, page=report, console=console)

@@ -1,4 +1,4 @@
-"""The story runs from beginning to end, on the generated record and on others."""
+"""The story runs from beginning to end, on the generated record and on others, on a folder and on Kubo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 from rich.console import Console
 
 from consentry.cli.demo.stage import StoryBroken, Teller
+from consentry.cli.kubo import running_kubo
 from consentry.errors import (
     CardInvalid,
     NoGrant,
     NotAllowed,
 )
 from consentry.fhir import synthetic_bundle
+from tests.support.kubo import client_of
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("CONSENTRY_SHARED", ROOT.parent / "shared")) / "data" / "fhir"
@@ -40,13 +42,17 @@ PLAIN = {
 }
 
 
-def play(tmp_path: Path, *arguments: str) -> tuple[str, str]:
-    """Plays the demo in a process of its own: what it said, and the page that it left."""
+def play(tmp_path: Path, *arguments: str, **environment: str) -> tuple[str, str]:
+    """Plays the demo in a process of its own: what it said, and the page that it left. No Kubo of this
+    machine is seen."""
+    (tmp_path / "api").write_text("/ip4/127.0.0.1/tcp/9")
     page = tmp_path / "demo.html"
     done = subprocess.run(
         [str(ROOT / ".venv/bin/ape"), "run", "demo", "--report", str(page), *arguments],
         cwd=ROOT,
-        env={**os.environ, "APE_DATA_FOLDER": str(tmp_path / "ape"), "COLUMNS": "200"},
+        env={**os.environ, "APE_DATA_FOLDER": str(tmp_path / "ape"), "COLUMNS": "200"}
+        | {"IPFS_PATH": str(tmp_path)}
+        | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -64,8 +70,9 @@ def whole(said: str, page: str) -> None:
 
 
 def test_the_story_of_the_generated_record(tmp_path: Path) -> None:
-    said, page = play(tmp_path)
+    said, page = play(tmp_path, CONSENTRY_STORE="folder")
     whole(said, page)
+    assert said.startswith("Store: FolderStore, embedded, as CONSENTRY_STORE says\n")
     for word in (
         "NoGrant",
         "ContractRefused",
@@ -83,18 +90,46 @@ def test_a_record_without_anything_sensitive_gets_the_generated_one_beside_it(tm
     bundle.write_text(json.dumps(PLAIN))
     said, page = play(tmp_path, "--bundle", str(bundle))
     whole(said, page)
+    assert said.startswith("Store: Kubo ")
+    assert said.splitlines()[0].endswith(", the ipfs on PATH, started offline")
     assert "It holds nothing sensitive" in said
 
 
 def test_the_story_of_a_record_from_elsewhere(tmp_path: Path) -> None:
-    """Trenton Turner's of the shared data where there is one, else another generated patient's."""
+    """Trenton Turner's of the shared data where there is one, else another generated patient's; in somebody's
+    Kubo, which has taken the blobs and has none of them pinned afterwards."""
     bundle = SHARED / "Trenton_Turner.json"
     if not bundle.exists():
         bundle = tmp_path / "another.json"
         bundle.write_bytes(synthetic_bundle(seed=7))
-    said, page = play(tmp_path, "--bundle", str(bundle))
+    with running_kubo() as address:
+        said, page = play(tmp_path, "--bundle", str(bundle), CONSENTRY_STORE="kubo", CONSENTRY_KUBO=address)
+        assert blocks(address) >= 3
+        assert not client_of(address).pin.ls(type="recursive").get("Keys")
     whole(said, page)
+    assert said.startswith("Store: Kubo ")
+    assert said.splitlines()[0].endswith(f", which answers at {address}")
     assert "substance-use is refused to the same clinician" in said
+
+
+def blocks(address: str) -> int:
+    """How many blocks a daemon holds, pinned or not."""
+    return int(client_of(address).repo.stat()["NumObjects"])
+
+
+def test_a_store_that_does_not_exist_ends_the_demo_with_a_name(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(ROOT / ".venv/bin/ape"), "run", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "APE_DATA_FOLDER": str(tmp_path / "ape"), "CONSENTRY_STORE": "s3"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    assert "CONSENTRY_STORE=s3 is no store; there are folder and kubo" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_refusal_that_does_not_come_breaks_the_story() -> None:

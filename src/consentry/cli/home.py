@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consentry.keyholder.roster import Roster
     from consentry.keyholder.service import KeyholderService
     from consentry.keys.keyring import Keyring
-    from consentry.store import FolderStore
+    from consentry.store import Store
 
 VARIABLE = "CONSENTRY_HOME"
 
@@ -56,11 +56,11 @@ class Home:
         return self.path / "keyholders"
 
     @property
-    def store(self) -> FolderStore:
-        """The store for blobs."""
-        from consentry.store import FolderStore
+    def store(self) -> Store:
+        """The store for blobs: the one in this folder, or what `consentry.cli.stores` says instead."""
+        from consentry.cli.stores import open_store
 
-        return FolderStore(self.path / "store")
+        return open_store(self.path / "store")
 
     def chain(self, web3: Web3) -> Chain:
         """The contracts on the chain that ``web3`` is connected to. Raises `NotFound`, `Unreachable`."""

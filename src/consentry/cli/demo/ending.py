@@ -6,8 +6,10 @@ import json
 import shutil
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from eth_utils.abi import function_abi_to_4byte_selector
 from hexbytes import HexBytes
@@ -18,6 +20,7 @@ from consentry.cli.demo.stage import Stage, StoryBroken
 from consentry.client import Deposited
 from consentry.errors import BlobAltered
 from consentry.evidence import Journal, Known, Report, audit, write_report
+from consentry.store import Store
 
 
 def check(stage: Stage) -> Report:
@@ -51,10 +54,8 @@ def audited(stage: Stage, accesses: int) -> Report:
 
 def tampering(stage: Stage, deposited: Deposited) -> None:
     """One flipped byte in a blob, one edited row in a journal: both are named. Then all is put back."""
-    blob = next(path for path in (stage.home / "store").rglob(f"*{deposited.cid}*") if path.is_file())
-    good = blob.read_bytes()
-    blob.chmod(0o600)
-    blob.write_bytes(good[:200] + bytes([good[200] ^ 1]) + good[201:])
+    good = stage.store
+    stage.store = Flipped(good, deposited.cid)
     with stage.tell.expect(BlobAltered, "the patient, with one byte of the blob flipped"):
         stage.desk("patient").open(stage.patient, deposited.record_id)
     vault = next((stage.home / "keyholders" / "2").rglob("vault.sqlite"))
@@ -65,8 +66,37 @@ def tampering(stage: Stage, deposited: Deposited) -> None:
     named = " ".join(f.where for f in check(stage).findings)
     if "keyholder 2" not in named or "record" not in named:
         raise StoryBroken("the audit did not name the altered blob and the edited journal")
-    blob.write_bytes(good)
+    stage.store = good
     shutil.move(kept, vault)
+
+
+@dataclass
+class Flipped:
+    """A store whose owner flipped a byte of one blob."""
+
+    store: Store
+    cid: str
+
+    def put(self, source: BinaryIO) -> str:
+        """See `Store`."""
+        return self.store.put(source)
+
+    def put_many(self, sources: Iterable[BinaryIO]) -> list[str]:
+        """See `Store`."""
+        return self.store.put_many(sources)
+
+    def get(self, cid: str, sink: BinaryIO) -> None:
+        """See `Store`; but its owner does not look whether the bytes fit their content id."""
+        self.store.get(cid, sink)
+        if cid == self.cid:
+            sink.seek(200)
+            byte = sink.read(1)
+            sink.seek(200)
+            sink.write(bytes([byte[0] ^ 1]))
+
+    def drop(self, cid: str) -> None:
+        """See `Store`."""
+        self.store.drop(cid)
 
 
 def _edit_journal(vault: Path) -> None:

@@ -24,7 +24,7 @@ from consentry.keyholder.local import create_keyholders, open_keyholders
 from consentry.keyholder.service import KeyholderService
 from consentry.keys.keyring import Keyring
 from consentry.keys.typed import Signer
-from consentry.store import FolderStore
+from consentry.store import Store
 
 PEOPLE = ("authority", "patient", "hospital", "clinician", "stranger", "impostor")
 
@@ -85,7 +85,7 @@ class Stage:
     chain: Chain
     keyholders: list[KeyholderService]
     group: Group
-    store: FolderStore
+    store: Store
     people: dict[str, Person]
     cards: dict[str, Card] = field(default_factory=dict)
 
@@ -110,6 +110,7 @@ def set_up(
     web3: Web3,
     code: Code,
     signers: Mapping[str, Signer],
+    store: Store,
 ) -> Stage:
     """Deploys the contracts of ``code`` and puts everybody in place."""
     roster = create_keyholders(home / "keyholders")
@@ -121,4 +122,4 @@ def set_up(
     scope = chain.deployment.id
     people = {name: Person(signers[name], Keyring(), home / name, scope) for name in PEOPLE}
     group = Group(chain.deployment, roster, keyholders)
-    return Stage(tell, home, chain, keyholders, group, FolderStore(home / "store"), people)
+    return Stage(tell, home, chain, keyholders, group, store, people)

@@ -12,6 +12,7 @@ from web3 import Web3
 from consentry.chain.deploying import Code
 from consentry.cli.demo import ending, scenes
 from consentry.cli.demo.stage import Stage, Teller, set_up
+from consentry.cli.stores import found_store
 from consentry.fhir import records_from_bytes, records_from_file, synthetic_bundle
 from consentry.keys.typed import Signer
 from consentry.record import GENERAL, Record
@@ -29,16 +30,19 @@ def tell(
     """Plays the whole story on the chain of ``web3`` and leaves a report at ``page``.
 
     ``signers`` are one for each of `stage.PEOPLE`; ``bundle`` is a FHIR file, by default a generated one.
-    Raises `StoryBroken` when anything goes otherwise than it must.
+    Raises `StoryBroken` when anything goes otherwise than it must, and as `found_store`.
     """
-    with tempfile.TemporaryDirectory(prefix="consentry-demo-") as home:
+    with (
+        tempfile.TemporaryDirectory(prefix="consentry-demo-") as home,
+        found_store(Path(home) / "store") as found,
+    ):
+        console.print(f"Store: {found.words}")
         teller = Teller(console)
-        console.print("Store: FolderStore, embedded (the content ids are those of Kubo)")
         where = getattr(web3.provider, "endpoint_uri", None) or "in this process"
         console.print(f"Chain: id {web3.eth.chain_id}, {where}; keyholders: 3 of 5, in this process")
         records = _records(bundle, console)
         teller.scene("The contracts are compiled and deployed through Ape")
-        stage = set_up(teller, Path(home), web3, code, signers)
+        stage = set_up(teller, Path(home), web3, code, signers, found.store)
         for name, placed in stage.chain.deployed.contracts.items():
             teller.done(f"{name} at {placed.address}")
         _play(stage, records, page)
