@@ -84,7 +84,9 @@ class Admin:
 
     def _need_authority(self) -> None:
         if not self._chain.rpc.call("ProviderRegistry", "isAuthority", self._me.address):
-            raise Refused(f"{self._me.address} is no authority of this deployment")
+            raise Refused(
+                f"{self._me.address} is no authority of this deployment; deployments.json names who is"
+            )
 
     def suspend(self, provider: str) -> Receipt:
         """Stops a credential at once; grants stay and work again after `reinstate`."""

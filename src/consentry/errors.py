@@ -38,7 +38,7 @@ class NotFound(ConsentryError, LookupError):
     exit_code = 3
 
 
-class Refused(ConsentryError, PermissionError):
+class Refused(ConsentryError):
     """Who asks may not do this."""
 
     exit_code = 4
@@ -50,7 +50,7 @@ class IntegrityError(ConsentryError):
     exit_code = 5
 
 
-class Unreachable(ConsentryError, ConnectionError):
+class Unreachable(ConsentryError):
     """The chain, the store or enough keyholders did not answer; the same command can be run again."""
 
     exit_code = 6
@@ -175,11 +175,23 @@ class ContractRefused(Refused):
     def __init__(self, name: str, values: dict[str, object]) -> None:
         self.name, self.values = name, values
         shown = ", ".join(f"{key}={_shown(value)}" for key, value in values.items())
-        super().__init__(f"the contract refused: {name}({shown})")
+        what_to_do = f"; {_ADVICE[name]}" if name in _ADVICE else ""
+        super().__init__(f"the contract refused: {name}({shown}){what_to_do}")
+
+
+_ADVICE = {
+    "GrantEnded": "the patient ended it, and only a new grant can take its place",
+    "NotAuthority": "an authority of this deployment has to send it",
+    "NotController": "the one who controls the patient's identity now has to sign or send it",
+    "SignatureInvalid": "somebody else signed, or it was altered: ask the patient to sign it again",
+}
 
 
 def _shown(value: object) -> str:
-    return f"0x{value.hex()[:16]}..." if isinstance(value, bytes) else str(value)
+    if not isinstance(value, bytes):
+        return str(value)
+    address = len(value) == 32 and not any(value[:12])  # an identity that is a wallet's
+    return f"0x{value[12:].hex()}" if address else f"0x{value.hex()[:16]}..."
 
 
 class TransactionFailed(ConsentryError):

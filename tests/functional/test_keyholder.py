@@ -571,7 +571,7 @@ def test_keyholders_are_made_once_and_found_again(tmp_path: Path) -> None:
 
 
 def test_keyholders_that_were_never_made_cannot_be_opened(world: World, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no keyholder in 1; run deploy"):
+    with pytest.raises(NotFound, match=r"no keyholder in .*; run deploy"):
         open_keyholders(tmp_path, world.group.roster, world.chain)
 
 

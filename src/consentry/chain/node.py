@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 from web3 import HTTPProvider, Web3
-from web3.exceptions import BadResponseFormat, Web3RPCError
+from web3.exceptions import BadFunctionCallOutput, BadResponseFormat, Web3RPCError
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -80,6 +80,11 @@ def asking() -> Iterator[None]:
     except Exception as error:
         if (refused := named_error(error)) is not None:
             raise refused from None
+        if isinstance(error, BadFunctionCallOutput):
+            raise Unreachable(
+                "the chain's node gave an answer that cannot be read: it has lost blocks, or lies; connect "
+                f"to another one: {_AGAIN}"
+            ) from None
         if isinstance(error, Web3RPCError):
             raise Unreachable(f"the chain's node refused: {str(error)[:200]}; {_AGAIN}") from None
         raise

@@ -112,7 +112,7 @@ class Sender:
         page.write(offer)
         try:
             self._web3.eth.send_raw_transaction(HexBytes(raw))
-        except OSError:  # it may have arrived
+        except (OSError, Unreachable):  # it may have arrived
             raise
         except Exception:
             if self._known(own):
@@ -175,7 +175,7 @@ class Sender:
         fee, tip = (max(_more(left.fee), 2 * base + _TIP), _more(left.tip)) if more else (left.fee, left.tip)
         try:
             self._offer(signer, page, UnderWay(left.call, left.nonce, left.gas, fee, tip, left.hashes))
-        except OSError:
+        except (OSError, Unreachable):
             raise
         except Exception:  # mined just now, too dear, or too little more: the earlier offer stands
             return more

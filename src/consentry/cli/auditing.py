@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 from pathlib import Path
 
 import click
@@ -44,13 +45,17 @@ def run(home: Home, web3: Web3, desk: Desk | None, *, patient: str | None, page:
 
 
 def _journals(home: Home, chain: Chain) -> tuple[list[Journal], list[Finding]]:
-    """The journals of the keyholders here; one that cannot be read is a finding."""
+    """The journals of the keyholders here; one that is not here or cannot be read is a finding."""
     journals, unread = [], []
-    for service in home.services(chain):
+    services = {service.card.index: service for service in home.services(chain)}
+    for card in home.roster(chain).keyholders:
+        if (service := services.get(card.index)) is None:
+            unread.append(Finding(card.name, f"it does not answer from {home.keyholders / str(card.index)}"))
+            continue
         try:
-            journals.append(Journal(service.card, service.journal()))
-        except (JournalBroken, ValueError) as error:
-            unread.append(Finding(service.card.name, f"its journal cannot be read: {error}"))
+            journals.append(Journal(card, service.journal()))
+        except (JournalBroken, ValueError, sqlite3.Error) as error:
+            unread.append(Finding(card.name, f"its journal cannot be read: {error}"))
     return journals, unread
 
 

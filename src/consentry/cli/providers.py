@@ -115,23 +115,30 @@ def _rows(path: Path) -> list[_Row]:
         raise UsageError(f"{path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path.name} is not in UTF-8; save it as 'CSV UTF-8'") from None
-    lines = list(csv.reader(io.StringIO(text, newline="")))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        lines = list(reader)
+    except csv.Error as error:
+        where = f"{path.name}, line {reader.line_num}"
+        raise UsageError(f"{where}: no CSV ({error}); look for a quote that is not closed") from None
     heading = [cell.strip() for cell in lines[0]] if lines else []
     if sorted(heading) != sorted(COLUMNS):
         raise UsageError(
             f"{path.name}: the first row has to be {','.join(COLUMNS)} (with commas), in any order; "
             f"it is {','.join(heading) or 'empty'}"
         )
-    return [_row(path, at, heading, cells) for at, cells in enumerate(lines[1:], 2) if any(cells)]
+    rows = [_row(path, at, heading, cells) for at, cells in enumerate(lines[1:], 2) if any(cells)]
+    if not rows:
+        raise UsageError(f"{path.name} names nobody; write a row for each provider under the heading")
+    return rows
 
 
 def _row(path: Path, at: int, heading: list[str], cells: list[str]) -> _Row:
     if len(cells) != len(heading):
-        raise UsageError(f"{path.name}, row {at}: {len(cells)} cells under {len(heading)} headings")
+        raise UsageError(
+            f"{path.name}, row {at}: {len(cells)} cells under {len(heading)} headings; quote one with a comma"
+        )
     return _Row(at, dict(zip(heading, (cell.strip() for cell in cells), strict=True)))
-
-
-# --- cells, each on its own
 
 
 def _file(row: _Row, given: _Given) -> None:
@@ -152,7 +159,7 @@ def _name(row: _Row, given: _Given) -> None:
     if not name:
         raise Wrong("it is empty")
     if len(name) > _NAME_LIMIT or not name.isprintable():
-        raise Wrong(f"it has to be one line of at most {_NAME_LIMIT} characters")
+        raise Wrong(f"it has to be one line of at most {_NAME_LIMIT} characters that everybody can see")
     _no_formula(name)
 
 
@@ -160,13 +167,14 @@ def _number(row: _Row, given: _Given) -> None:
     number = row.cells["number"]
     _no_formula(number)
     if not is_npi(number) and not _REGISTER.fullmatch(number):
-        raise Wrong(f"{number!r} is no NPI (ten digits, the last one a check digit) and no REGISTER:NUMBER")
+        raise Wrong(f"{number!r} is no NPI (ten digits, the last a check digit) and no REGISTER:NUMBER")
 
 
 def _roles(row: _Row, given: _Given) -> None:
     words = row.cells["roles"].split()
-    if unknown := [word for word in words if word not in ROLES] or (not words and ["nothing"]):
-        raise Wrong(f"{' '.join(unknown)} is no role; the roles are {' '.join(ROLES)}")
+    unknown = [word for word in words if word not in ROLES]
+    if unknown or not words:
+        raise Wrong(f"{' '.join(unknown) or 'nothing'} is no role; the roles are {' '.join(ROLES)}")
     row.roles = sum(ROLES[word] for word in set(words))
 
 
@@ -176,12 +184,12 @@ def _until(row: _Row, given: _Given) -> None:
     except ValueError:
         raise Wrong(f"{row.cells['valid_until']!r} is no day; write it as YYYY-MM-DD") from None
     if row.until <= given.now:
-        raise Wrong(f"{row.cells['valid_until']} is over")
+        raise Wrong(f"{row.cells['valid_until']} is over; give a day to come")
 
 
 def _no_formula(cell: str) -> None:
     if cell.startswith(_FORMULA):
-        raise Wrong(f"{cell!r} begins like a spreadsheet's formula")
+        raise Wrong(f"{cell!r} begins like a spreadsheet's formula; begin it with a letter or a digit")
 
 
 _READERS: dict[str, Callable[[_Row, _Given], None]] = {
@@ -202,9 +210,6 @@ def is_npi(number: str) -> bool:
     for place, digit in enumerate(map(int, reversed(_NPI_PREFIX + number))):
         total += sum(divmod(2 * digit, 10)) if place % 2 else digit
     return total % 10 == 0
-
-
-# --- rows against each other
 
 
 def _among_rows(rows: list[_Row]) -> list[tuple[int, str, str]]:

@@ -24,12 +24,19 @@ _NARROW = 18  # of a column that may be folded
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turns a named error into its message on stderr and its class's exit code, and Ctrl-C into 130."""
+    """Turns a named error into its message on stderr and its class's exit code, what the machine refuses
+    (a disk that is full) into 1, and Ctrl-C into 130."""
     try:
         yield
     except ConsentryError as error:
         click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise click.exceptions.Exit(error.exit_code) from None
+    except OSError as error:
+        what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        click.secho(
+            f"{type(error).__name__}: {what}; make room or give access, then try again", fg="red", err=True
+        )
+        raise click.exceptions.Exit(1) from None
     except (KeyboardInterrupt, click.Abort):
         click.echo("\ninterrupted; the same command, run again, goes on where it stopped", err=True)
         raise click.exceptions.Exit(130) from None
@@ -66,7 +73,7 @@ def passphrase(what: str, *, new: bool) -> str:
 def hidden(question: str, instead: str, *, twice: bool = False) -> str:
     """A secret that is typed unseen. Raises `UsageError` naming what to do ``instead`` of typing."""
     if not asked():
-        raise UsageError(f"nobody can be asked for it here: {question.lower()}; {instead}")
+        raise UsageError(f"nobody can be asked here: {question[0].lower()}{question[1:]}; {instead}")
     return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
 
 

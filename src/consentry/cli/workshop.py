@@ -15,10 +15,11 @@ from ape.cli.choices import AccountAliasPromptChoice
 from ape.exceptions import ProviderError
 from ape.logging import LogLevel, logger
 
-from consentry.chain import LocalSigner
+from consentry.chain import LocalSigner, connect
+from consentry.chain.node import identify
 from consentry.chain.sending import Sender
 from consentry.chain.transaction import Call
-from consentry.cli.ape import ApeSigner, web3_of
+from consentry.cli.ape import ApeSigner, url_of, web3_of
 from consentry.cli.desk import Desk, key_signer, open_desk
 from consentry.cli.home import Home
 from consentry.cli.terminal import asked, exit_codes, hidden
@@ -43,6 +44,7 @@ class Command(ConnectedProviderCommand):
         with exit_codes(), _quiet(), ExitStack() as stack:
             ctx.meta[_EXIT_STACK] = stack
             try:
+                _ask(ctx.params.get("network"))
                 return super().invoke(ctx)
             except SystemExit as ended:  # Ape's own way to end on Ctrl-C
                 raise KeyboardInterrupt if ended.code == 130 else ended from None
@@ -50,6 +52,13 @@ class Command(ConnectedProviderCommand):
                 raise Unreachable(
                     f"{str(error).rstrip('.')}; check --network, and that the node runs"
                 ) from None
+
+
+def _ask(provider: Any) -> None:
+    """Asks a node for a sign of life before Ape does, which would wait for it half an hour. Raises
+    `Unreachable`."""
+    if getattr(provider, "name", "") == "node" and (url := url_of(provider)):
+        identify(connect(url))
 
 
 @contextmanager

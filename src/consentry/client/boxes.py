@@ -55,7 +55,10 @@ class Boxes:
         Raises `NotAllowed` when my credential is not live, and `GrantNotDelivered` when the named grant
         is half delivered."""
         if not self._chain.is_live(self._me.address):
-            raise NotAllowed(f"{Reason.CREDENTIAL_NOT_LIVE.text}; nothing was requested")
+            raise NotAllowed(
+                f"{Reason.CREDENTIAL_NOT_LIVE.text}; nothing was requested. Ask the authority that issues "
+                "credentials"
+            )
         ids = [grant_id] if grant_id is not None else self._named(patient)
         if grant_id is not None and self._chain.grant_state(patient, grant_id).status == 0:
             raise GrantNotDelivered(
@@ -176,4 +179,4 @@ def allow(chain: Chain, actor: str, terms: Terms, purpose: int) -> None:
     (one bit)."""
     reason = chain.why(terms, actor, purpose, READ)
     if reason != Reason.NONE:
-        raise NotAllowed(f"{reason.text}; nothing was requested")
+        raise NotAllowed(f"{reason.text}; nothing was requested. Only the patient can grant it")

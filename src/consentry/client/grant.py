@@ -146,8 +146,9 @@ def deliver_box(group: Group, box: KeyBox, me: Person | None = None) -> int:
 
 def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) -> Receipt | None:
     """Delivers a ``grant.json``: the key box, then ``grantBySig`` sent by anybody. A grant that is already
-    in force counts as success (None). Raises `UsageError` for another chain's or a broken file, and an
-    `IntegrityError` for a key box that the patient did not sign."""
+    in force counts as success (None). Raises `UsageError` for another chain's or a broken file, an
+    `IntegrityError` for a key box that the patient did not sign, and `ContractRefused` for a grant that she
+    did not sign, or ended: then nothing was given to anybody."""
     deployment = chain.deployment
     try:
         if handed["format"] != _FORMAT:
@@ -165,7 +166,9 @@ def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) 
     if (found.patient, found.grant_id) != (patient, grant_id):
         raise UsageError("the key box in the file is not that of its grant; ask the patient for it again")
     found.verify(deployment, chain.controller_of(patient), chain.wallet_accepts)
+    signed = ("ConsentRegistry", "grantBySig", patient, signer, grant_id, signature)
+    chain.rpc.call(*signed)  # a signature that the contract refuses leaves nothing with the keyholders
     deliver_box(group, found)
     if chain.in_force(patient, grant_id):
         return None
-    return chain.send(sender, "ConsentRegistry", "grantBySig", patient, signer, grant_id, signature)
+    return chain.send(sender, *signed)

@@ -24,7 +24,10 @@ class Outcome:
     def describe(self, what: str, good: int, need: int) -> str:
         """One sentence for an error."""
         reasons = "; ".join(f"keyholder {index}: {why}" for index, why in sorted(self.failed.items()))
-        return f"{what}: {good} of the keyholders answered well, {need} are needed ({reasons})"
+        return (
+            f"{what}: {good} of the keyholders answered well, {need} are needed ({reasons}); run the same "
+            "command again when they do"
+        )
 
 
 class Group:

@@ -137,7 +137,10 @@ def verify_card(
     except SignatureInvalid:
         raise CardInvalid(f"the card of {card.name!r} is not signed by its authority") from None
     if not live:
-        raise CardInvalid(f"the credential of {card.name!r} is not live (suspended, retired or expired)")
+        raise CardInvalid(
+            f"the credential of {card.name!r} is not live (suspended, retired or expired); "
+            "the authority that issued it can say why"
+        )
     if card.algorithm != ALGORITHM:
         raise CardInvalid(f"the card of {card.name!r} carries a key of unknown algorithm {card.algorithm}")
     check_public_key(card.public_key)
@@ -168,7 +171,9 @@ class Offer:
         try:
             verify(self.message(deployment), self.signature, self.address, wallet)
         except SignatureInvalid:
-            raise CardInvalid(f"the offer of {self.address} is not signed by that account") from None
+            raise CardInvalid(
+                f"the offer of {self.address} is not signed by that account; ask the provider for it again"
+            ) from None
         if self.algorithm != ALGORITHM:
             raise CardInvalid(f"the offer of {self.address} carries a key of an unknown algorithm")
         check_public_key(self.public_key)

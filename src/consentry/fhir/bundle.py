@@ -28,6 +28,7 @@ _EXCHANGE = frozenset({"search", "request", "response"})
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _JSON_TYPES = frozenset({"application/json", FHIR_JSON, "application/json+fhir"})
+_LARGEST_JSON = 32 << 20
 _TEXT_STEP = 1 << 20
 _TEXT_OVERLAP = 256
 _MIME = mimetypes.MimeTypes(filenames=())
@@ -47,16 +48,19 @@ def records_from_file(path: Path, media_type: str | None = None, *, kind: str | 
     and what looks sensitive goes to that kind, flagged. ``kind`` says the kind of such a file by hand;
     what looks more restrictive than that is flagged. ``media_type`` is guessed from the name otherwise.
 
-    Raises :class:`NotARecord` for a file that cannot be read, a ``.json`` file that is not JSON, and a
-    Bundle that is empty or has an entry without a resource; :class:`UsageError` for ``kind`` with a
+    Raises :class:`NotARecord` for a file that cannot be read or is empty, a ``.json`` file that is not JSON,
+    JSON of more than 32 MiB, and a Bundle that is empty or has an entry without a resource;
+    :class:`UsageError` for ``kind`` with a
     Bundle, whose kinds are found by what is in it; :class:`KindUnknown`.
     """
     path = Path(path)
     if not path.is_file():
         raise NotARecord(f"{path} is no file; give a file that can be read")
+    if not path.stat().st_size:
+        raise NotARecord(f"{path.name}: the file is empty; export it again")
     guessed = media_type or _guess(path)
     promised = guessed.partition(";")[0].strip().lower() in _JSON_TYPES
-    if promised or _may_be_json(path):
+    if _small_enough(path, promised) and (promised or _may_be_json(path)):
         try:
             found = records_from_bytes(path.read_bytes(), kind=kind)
         except NotARecord as error:
@@ -156,6 +160,21 @@ def _opaque(path: Path, media_type: str, kind: str | None) -> Record:
         found.unread.add(media_type)
     name = kind or kinds()[sort([found])[0]].name
     return Record(name, media_type, path, flags=flags(name, [found]))
+
+
+def _small_enough(path: Path, promised: bool) -> bool:
+    """Whether the file can be parsed: that takes memory of 25 times its size. Raises :class:`NotARecord` for
+    one that is too large and FHIR; what is no FHIR is never parsed as a whole."""
+    size = path.stat().st_size
+    if size <= _LARGEST_JSON:
+        return True
+    with path.open("rb") as file:
+        if promised or b'"resourceType"' in file.read(4096):
+            raise NotARecord(
+                f"{path.name} has {size >> 20:,} MiB, and FHIR is sorted in memory, up to "
+                f"{_LARGEST_JSON >> 20} MiB; export it as several Bundles, and large attachments as files"
+            )
+    return False
 
 
 def _guess(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from consentry.keyholder.checks import Denied
 from consentry.keyholder.journal import next_row
 from consentry.keyholder.messages import Call, Signed
 from consentry.keyholder.roster import KeyholderCard, Roster
-from consentry.keyholder.vault import Vault
+from consentry.keyholder.vault import Vault, unreadable
 from consentry.keys.typed import Signer
 
 Checked = TypeVar("Checked")
@@ -42,6 +43,8 @@ class Answering:
             yield
         except Unreachable:
             raise
+        except sqlite3.Error as error:
+            raise unreadable(error) from None
         except ConsentryError as error:
             reason = str(error) if isinstance(error, Denied) else type(error).__name__
             self._note("refused", {"verb": kind, "claimed caller": caller, "check": reason})

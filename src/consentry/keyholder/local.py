@@ -7,11 +7,12 @@ theirs apart. Each folder holds the passphrase of its key, since there is nobody
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from consentry.chain.contracts import Chain
 from consentry.chain.signers import LocalSigner
-from consentry.errors import NotFound
+from consentry.errors import KeyringLocked, NotFound, Unreachable
 from consentry.keyholder.roster import KeyholderCard, Roster
 from consentry.keyholder.service import KeyholderService
 from consentry.keyholder.vault import Vault
@@ -49,20 +50,19 @@ def _keyring(home: Path) -> Keyring:
 
 def open_keyholders(folder: Path, roster: Roster, chain: Chain) -> list[KeyholderService]:
     """The keyholders of ``roster``, opened from ``folder``. Their files carry the deployment's id, so that
-    a chain started anew finds empty ones."""
+    a chain started anew finds empty ones. One whose files are gone or cannot be read is left out, as one that
+    does not answer. Raises `NotFound` where all are."""
     opened = []
     for card in roster.keyholders:
-        home = folder / str(card.index)
-        keyring = _keyring(home)
-        assert keyring.signing_key is not None
-        opened.append(
-            KeyholderService(
-                card,
-                roster,
-                signer=LocalSigner(keyring.signing_key),
-                seed=keyring.seed,
-                vault=Vault(home / chain.deployment.id.hex()[:16]),
-                chain=chain,
-            )
-        )
+        with suppress(NotFound, KeyringLocked, Unreachable):
+            opened.append(_open(folder / str(card.index), card, roster, chain))
+    if not opened:
+        raise NotFound(f"there is no keyholder in {folder}; run deploy first")
     return opened
+
+
+def _open(home: Path, card: KeyholderCard, roster: Roster, chain: Chain) -> KeyholderService:
+    keyring = _keyring(home)
+    assert keyring.signing_key is not None
+    signer, vault = LocalSigner(keyring.signing_key), Vault(home / chain.deployment.id.hex()[:16])
+    return KeyholderService(card, roster, signer=signer, seed=keyring.seed, vault=vault, chain=chain)

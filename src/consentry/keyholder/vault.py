@@ -17,6 +17,7 @@ from pathlib import Path
 
 from consentry.envelope.deposit import Header
 from consentry.envelope.statement import SignedStatement, Statement
+from consentry.errors import Unreachable
 from consentry.keyholder.journal import Row
 from consentry.keys.binding import abi_decode, abi_encode
 from consentry.keys.hpke import open_once, seal_once
@@ -40,6 +41,11 @@ CREATE TABLE IF NOT EXISTS journal (row INTEGER PRIMARY KEY, document TEXT);
 _KEYS = "CREATE TABLE IF NOT EXISTS record_keys (record_id BLOB PRIMARY KEY, key BLOB)"
 
 
+def unreadable(error: sqlite3.Error) -> Unreachable:
+    """What a keyholder whose files cannot be used says."""
+    return Unreachable(f"its files cannot be used ({error})")
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """One record as it is held: its envelope's header, the two parts of its leaf, and the share."""
@@ -51,7 +57,8 @@ class Held:
 
 
 class Vault:
-    """The tables of one keyholder, in ``folder``. Every change is one transaction with its journal row."""
+    """The tables of one keyholder, in ``folder``. Every change is one transaction with its journal row.
+    Raises `Unreachable` where the files cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,10 +68,13 @@ class Vault:
 
     @staticmethod
     def _open(path: Path, schema: str) -> sqlite3.Connection:
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA secure_delete = ON")
-        database.executescript(schema)
+        try:
+            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA secure_delete = ON")
+            database.executescript(schema)
+        except sqlite3.Error as error:
+            raise unreadable(error) from None
         return database
 
     def close(self) -> None:

@@ -103,7 +103,9 @@ def verify(full: dict[str, Any], signature: bytes, signer: str, wallet: WalletCh
         return
     if wallet is not None and wallet(signer, _digest_of(full), signature):
         return
-    raise SignatureInvalid(f"the {full['primaryType']} is not signed by {signer}")
+    raise SignatureInvalid(
+        f"the {full['primaryType']} is not signed by {signer}: it was altered, or somebody else signed"
+    )
 
 
 def _recovered(full: dict[str, Any], signature: bytes) -> str | None:
