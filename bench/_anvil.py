@@ -43,12 +43,24 @@ def anvil(*options: str, hardfork: str = "osaka", timestamp: int | None = None) 
     ``timestamp`` (seconds) fixes the genesis block, and with it every hash that follows; ``options`` are
     further options of Anvil's.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(executable()), "--port", str(port), "--hardfork", hardfork, "--silent", *options]
     if timestamp is not None:
         command += ["--timestamp", str(timestamp)]
+    with serving(command, port) as url:
+        yield url
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving(command: list[str], port: int) -> Iterator[str]:
+    """Start a node by ``command``, give its URL once it answers at ``port``; end it with all it started."""
     node = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -74,8 +86,8 @@ def _wait(node: subprocess.Popen[str], url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if node.poll() is not None:
-            raise AnvilFailed(f"Anvil ended at once: {node.stderr.read()[-500:] if node.stderr else ''}")
+            raise AnvilFailed(f"the node ended at once: {node.stderr.read()[-500:] if node.stderr else ''}")
         with suppress(OSError), urllib.request.urlopen(ask, timeout=2):
             return
         time.sleep(0.05)
-    raise AnvilFailed(f"Anvil did not answer within {START_SECONDS} seconds")
+    raise AnvilFailed(f"the node did not answer within {START_SECONDS} seconds")
