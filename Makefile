@@ -30,6 +30,10 @@ age: setup ## Put age in place, the peer of the bench: the one on PATH, else bui
 demo: $(if $(filter kubo,$(STORE)),kubo,setup) ## Tell the whole story, in process (BUNDLE=file, STORE=folder|kubo)
 	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(APE) run demo $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
+.PHONY: story
+story: kubo ## The insider: an administrator with store, hospital and two keyholders (BUNDLE=file)
+	@$(APE) run story $(if $(BUNDLE),--bundle '$(BUNDLE)')
+
 .PHONY: test
 test: kubo age ## Run every test
 	$(APE) test tests/contracts

@@ -6,7 +6,7 @@
 """
 
 from consentry.evidence.audit import Journal, Known, audit
-from consentry.evidence.model import Access, Attempt, Consent, Finding, Report
+from consentry.evidence.model import Access, Attempt, Consent, Finding, Report, Trial
 from consentry.evidence.report import write_report
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Journal",
     "Known",
     "Report",
+    "Trial",
     "audit",
     "write_report",
 ]

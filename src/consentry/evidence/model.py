@@ -80,6 +80,16 @@ class Finding:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One try as the one who made it tells it: ``what``, how it was ``refused``, and who has a ``trace`` of
+    it (nobody: empty)."""
+
+    what: str
+    refused: str
+    trace: str
+
+
 @dataclass(slots=True)
 class Report:
     """The whole audit at block ``head`` (time ``at``) of one deployment.
@@ -87,7 +97,8 @@ class Report:
     ``verified`` says in words what was checked and held, with numbers; ``notes`` what is worth knowing and
     no fault. ``cards`` are the asker's that hold against the chain, by address, and name people on the page.
     ``patient`` is the one that the report is about (None: all of them); ``journals`` names the keyholders
-    whose journals were read, by index; ``gas`` is what steps cost, for who wants it on the page."""
+    whose journals were read, by index; ``gas`` is what steps cost and ``trials`` what
+    somebody says to have tried, for who wants them on the page."""
 
     chain_id: int
     genesis: bytes
@@ -103,6 +114,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     cards: dict[str, Card] = field(default_factory=dict)
     gas: list[tuple[str, int]] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
     patient: bytes | None = None
     journals: dict[int, str] = field(default_factory=dict)
     label_reads: list[LabelRead] = field(default_factory=list)

@@ -36,6 +36,10 @@ class Answering:
         """Who it is."""
         return self._card
 
+    def close(self) -> None:
+        """Closes its files: it answers no more."""
+        self._vault.close()
+
     @contextmanager
     def _answering(self, kind: str, caller: str) -> Iterator[None]:
         """Every refusal is journalled with the check's name, and leaves as the same `KeyholderRefused`."""

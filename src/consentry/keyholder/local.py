@@ -55,13 +55,15 @@ def open_keyholders(folder: Path, roster: Roster, chain: Chain) -> list[Keyholde
     opened = []
     for card in roster.keyholders:
         with suppress(NotFound, KeyringLocked, Unreachable):
-            opened.append(_open(folder / str(card.index), card, roster, chain))
+            opened.append(open_keyholder(folder, roster, card, chain))
     if not opened:
         raise NotFound(f"there is no keyholder in {folder}; run deploy first")
     return opened
 
 
-def _open(home: Path, card: KeyholderCard, roster: Roster, chain: Chain) -> KeyholderService:
+def open_keyholder(folder: Path, roster: Roster, card: KeyholderCard, chain: Chain) -> KeyholderService:
+    """The one of ``card``. Raises `NotFound`, `KeyringLocked`, `Unreachable`."""
+    home = folder / str(card.index)
     keyring = _keyring(home)
     assert keyring.signing_key is not None
     signer, vault = LocalSigner(keyring.signing_key), Vault(home / chain.deployment.id.hex()[:16])

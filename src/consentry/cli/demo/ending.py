@@ -19,7 +19,7 @@ from consentry.chain.manifest import NAMES, abi
 from consentry.cli.demo.stage import Stage, StoryBroken
 from consentry.client import Deposited
 from consentry.errors import BlobAltered
-from consentry.evidence import Journal, Known, Report, audit, write_report
+from consentry.evidence import Access, Journal, Known, Report, audit, write_report
 from consentry.store import Store
 
 
@@ -43,13 +43,18 @@ def audited(stage: Stage, accesses: int) -> Report:
     for line in report.verified:
         stage.tell.done(line)
     for access in report.accesses:
-        who = report.name(access.entry.actor)
-        shares = ", ".join(map(str, access.releases))
-        by = f" by keyholders {shares}" if shares else ": no keyholder answered it"
-        stage.tell.done(f"entry by {who}: {access.verdict}{by}")
+        stage.tell.done(access_line(report, access))
     stage.tell.done(f"{len(report.attempts)} refused calls stand in the keyholders' journals")
     report.gas = gas(stage)
     return report
+
+
+def access_line(report: Report, access: Access) -> str:
+    """An access in one line."""
+    who = report.name(access.entry.actor)
+    shares = ", ".join(map(str, access.releases))
+    where = f"in the journals of keyholders {shares}" if shares else "in no keyholder's journal"
+    return f"entry by {who}: {access.verdict}, {where}"
 
 
 def tampering(stage: Stage, deposited: Deposited) -> None:
@@ -58,9 +63,9 @@ def tampering(stage: Stage, deposited: Deposited) -> None:
     stage.store = Flipped(good, deposited.cid)
     with stage.tell.expect(BlobAltered, "the patient, with one byte of the blob flipped"):
         stage.desk("patient").open(stage.patient, deposited.record_id)
-    vault = next((stage.home / "keyholders" / "2").rglob("vault.sqlite"))
+    vault = vault_file(stage, 2)
     kept = shutil.copy(vault, vault.with_suffix(".kept"))
-    _edit_journal(vault)
+    edit_journal(vault)
     for finding in check(stage).findings:
         stage.tell.refused(f"audit: [bold]{finding.where}[/bold]: {finding.what}")
     named = " ".join(f.where for f in check(stage).findings)
@@ -99,8 +104,13 @@ class Flipped:
         self.store.drop(cid)
 
 
-def _edit_journal(vault: Path) -> None:
-    """What an administrator with the disk of keyholder 2 would do: hide who was answered."""
+def vault_file(stage: Stage, index: int) -> Path:
+    """The file with the journal of the keyholder ``index``."""
+    return next((stage.home / "keyholders" / str(index)).rglob("vault.sqlite"))
+
+
+def edit_journal(vault: Path) -> None:
+    """What an administrator with a keyholder's disk would do: hide who was answered."""
     with sqlite3.connect(vault) as database:
         rows = database.execute("SELECT row, document FROM journal ORDER BY row").fetchall()
         number, text = next(row for row in rows if json.loads(row[1])["kind"] == "release")

@@ -30,17 +30,19 @@ _NAMES = {
 }
 
 
-def enrol(stage: Stage) -> None:
-    """The patient publishes her key and gives one statement a kind; the providers make their offers."""
+def enrol(stage: Stage, names: Sequence[str] = tuple(_NAMES)) -> None:
+    """The patient publishes her key and gives one statement a kind; providers are to make their offers."""
     segments = stage.desk("patient").enrol([kind.name for kind in kinds()])
     stage.tell.done(f"the patient enrolled {len(segments)} kinds: {', '.join(s.kind for s in segments)}")
-    stage.tell.done("hospital, clinician and a pharmacy each made a key and an offer (provider.json)")
+    *titles, last = (_NAMES[name][0] for name in names)
+    stage.tell.done(f"{', '.join(titles)} and {last} each made a key")
 
 
-def onboard(stage: Stage) -> None:
-    """The authority signs a card and puts a credential on chain for each provider."""
+def onboard(stage: Stage, names: Sequence[str] = tuple(_NAMES)) -> None:
+    """The authority signs a card and puts a credential on chain for each provider of ``names``."""
     now = stage.chain.head().time
-    for name, (title, number, roles) in _NAMES.items():
+    for name in names:
+        title, number, roles = _NAMES[name]
         hospital = stage.people["hospital"].address if name == "clinician" else None
         validity = (now - DAY, now + 730 * DAY)
         applicant = Applicant(stage.desk(name).offer(), title, number, roles, hospital, *validity)
@@ -56,14 +58,15 @@ def propose(stage: Stage, name: str, kind_names: Sequence[str], flags: int) -> t
     return offered, stage.desk("patient").propose(offered)
 
 
-def allow_deposit(stage: Stage, kind_names: Sequence[str]) -> None:
-    """The patient lets the hospital deposit, all kinds in one transaction."""
+def allow_deposit(stage: Stage, kind_names: Sequence[str]) -> list[Proposal]:
+    """The patient lets the hospital deposit, all kinds in one transaction; gives one proposal a kind."""
     offered, proposals = propose(stage, "hospital", kind_names, DEPOSIT)
     stage.tell.quote(proposals[0].sentence)
     if len(proposals) > 1:
         stage.tell.done(f"... and the same for {', '.join(kind_names[1:])}")
     stage.desk("patient").grant(offered, proposals)
     stage.tell.done(f"{len(proposals)} grants to deposit are in force, by one transaction")
+    return proposals
 
 
 def deposit(stage: Stage, records: Sequence[Record]) -> list[Deposited]:
@@ -129,9 +132,9 @@ def other_kind_refused(stage: Stage, hidden: Deposited, listing: Listing) -> Una
         stage.desk("clinician").open(stage.patient, hidden.record_id)
     forged = replace(terms, segment=secrets.token_bytes(32), reading_hash=bytes(32))
     with stage.tell.expect(ContractRefused, "clinician, with self-made terms", "NotAllowed"):
-        _request(stage, "clinician", forged, listing.record_salt)
+        write_entry(stage, "clinician", forged, listing.record_salt)
     reply_key = public_key(new_seed())
-    _request(stage, "clinician", terms, listing.record_salt, keccak(reply_key))
+    write_entry(stage, "clinician", terms, listing.record_salt, keccak(reply_key))
     stage.tell.done("the clinician writes a true entry, for the general record")
     unanswered = Unanswered(stage.chain.entries(actor=clinician.address)[-1], reply_key)
     with stage.tell.expect(KeyholderRefused, f"clinician, asking for {hidden.kind} with it"):
@@ -139,7 +142,7 @@ def other_kind_refused(stage: Stage, hidden: Deposited, listing: Listing) -> Una
     return unanswered
 
 
-def _request(stage: Stage, name: str, terms: Terms, salt: bytes, reply: bytes = bytes(32)) -> None:
+def write_entry(stage: Stage, name: str, terms: Terms, salt: bytes, reply: bytes = bytes(32)) -> None:
     """Writes an entry straight, past the desk."""
     args = (terms.as_tuple(), [salt], TREAT, reply, bytes(32))
     stage.chain.send(stage.people[name].signer, "AccessLog", "request", *args)
@@ -161,7 +164,7 @@ def stranger_refused(stage: Stage, listing: Listing, unanswered: Unanswered) -> 
     """A stranger knows all that is public by now, and has no credential."""
     terms = listing.grant.granted.terms
     with stage.tell.expect(ContractRefused, "stranger, with the terms from the chain", "NotAllowed"):
-        _request(stage, "stranger", terms, listing.record_salt)
+        write_entry(stage, "stranger", terms, listing.record_salt)
     with stage.tell.expect(KeyholderRefused, "stranger, with the clinician's entry"):
         _ask(stage, "stranger", listing.record_id, terms, unanswered)
 
@@ -185,7 +188,7 @@ def suspension(stage: Stage, listing: Listing) -> None:
     with stage.tell.expect(NotAllowed, "clinician, at the desk"):
         stage.desk("clinician").open(stage.patient, listing.record_id)
     with stage.tell.expect(ContractRefused, "clinician, straight to the contract", "NotAllowed"):
-        _request(stage, "clinician", listing.grant.granted.terms, listing.record_salt)
+        write_entry(stage, "clinician", listing.grant.granted.terms, listing.record_salt)
     stage.admin.reinstate(clinician)
     stage.tell.done("the authority reinstated the clinician; the patient did nothing")
     opened = stage.desk("clinician").open(stage.patient, listing.record_id)
@@ -202,7 +205,7 @@ def revocation(stage: Stage, listing: Listing, grant_id: bytes, unanswered: Unan
     with stage.tell.expect(NoGrant, "clinician, at the desk"):
         stage.desk("clinician").open(stage.patient, listing.record_id)
     with stage.tell.expect(ContractRefused, "clinician, straight to the contract", "NotAllowed"):
-        _request(stage, "clinician", listing.grant.granted.terms, listing.record_salt)
+        write_entry(stage, "clinician", listing.grant.granted.terms, listing.record_salt)
     with stage.tell.expect(KeyholderRefused, "clinician, with the true entry from before"):
         _ask(stage, "clinician", listing.record_id, listing.grant.granted.terms, unanswered)
 

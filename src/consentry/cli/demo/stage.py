@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,10 @@ class Teller:
     def quote(self, text: str) -> None:
         """Words that somebody reads."""
         self._line(" ", f"[italic]“{escape(text)}”[/italic]")
+
+    def typed(self, words: Sequence[str]) -> None:
+        """A command that somebody types."""
+        self._line("$", escape(shlex.join(words)))
 
     def _line(self, mark: str, text: str) -> None:
         grid = Table.grid(padding=(0, 1))

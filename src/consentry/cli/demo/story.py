@@ -40,7 +40,7 @@ def tell(
         teller = Teller(console)
         where = getattr(web3.provider, "endpoint_uri", None) or "in this process"
         console.print(f"Chain: id {web3.eth.chain_id}, {where}; keyholders: 3 of 5, in this process")
-        records = _records(bundle, console)
+        records = read_records(bundle, console)
         teller.scene("The contracts are compiled and deployed through Ape")
         stage = set_up(teller, Path(home), web3, code, signers, found.store)
         for name, placed in stage.chain.deployed.contracts.items():
@@ -49,7 +49,8 @@ def tell(
     return stage
 
 
-def _records(bundle: Path | None, console: Console) -> list[Record]:
+def read_records(bundle: Path | None, console: Console) -> list[Record]:
+    """The records of the ``bundle``, or of a generated one; something sensitive is among them either way."""
     generated = records_from_bytes(synthetic_bundle())
     if bundle is None:
         console.print("Record: a generated FHIR R4 Bundle of a synthetic patient")
