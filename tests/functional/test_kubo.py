@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ from consentry.errors import (
     StoreUnreachable,
     UsageError,
 )
-from consentry.store.cid import CHUNK, LINKS, cid_of
+from consentry.store.cid import CHUNK, LINKS, STEP, cid_of
 from consentry.store.kubo import TESTED, KuboStore
 from tests.functional.test_store import ABSENT, Zeros, content, read
 from tests.support.kubo import Answer, Middleman, client_of, middleman
@@ -72,6 +73,34 @@ def test_many_blobs_are_one_request_and_each_is_pinned(man: Middleman, behind: K
     assert set(client_of(kubo).pin.ls(type="recursive")["Keys"]) == set(cids)
 
 
+RESIDENT = """
+import pathlib, resource, sys
+from consentry.store.kubo import KuboStore
+from tests.functional.test_store import Counting, Zeros
+
+class Ones(Zeros):  # zeros would be pages that take no room
+    def read(self, size=-1, /):
+        return b"\\1" * len(super().read(size))
+
+store, size = KuboStore(sys.argv[1]), 256 << 20
+cid = store.put(Ones(size))
+assert store.put_many([Ones(size)]) == [cid]
+store.get(cid, Counting())
+status = pathlib.Path("/proc/self/status")  # the other way, a child on Linux begins with its parent's peak
+if status.exists():
+    print(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_blob_of_256_mib_passes_in_a_process_of_under_200_mib(kubo: str) -> None:
+    command = [sys.executable, "-c", RESIDENT, kubo]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 200 << 10
+
+
 # --- what is held -----------------------------------------------------------------------------------
 
 
@@ -85,6 +114,8 @@ def test_a_missing_blob_is_not_looked_for_in_the_network(man: Middleman, behind:
     with pytest.raises(BlobMissing):
         read(behind, ABSENT)
     assert man.calls == ["version", "pin/ls"]
+    read(behind, behind.put(io.BytesIO(b"here")))
+    assert "offline=true" in man.asked[-1]
 
 
 def test_a_pinned_blob_that_lost_a_block_is_not_given(tmp_path: Path) -> None:
@@ -286,6 +317,15 @@ def test_a_daemon_that_names_a_blob_otherwise_is_seen(man: Middleman, behind: Ku
     answer_to(man, call, lambda answer: (200, answer[1].replace(name, ABSENT.encode())))
     with pytest.raises(BlobAltered, match=ABSENT):
         put(io.BytesIO(b"blob"))
+
+
+def test_an_answer_to_half_a_blob_is_no_answer(store: KuboStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon may end a call early: what it then names is what came so far, and so does the sender."""
+    half = cid_of(Zeros(STEP))
+    monkeypatch.setattr(store._client, "add_bytes", lambda data, opts: next(data) and half)
+    monkeypatch.setattr(store, "_holds", lambda cid: True)
+    with pytest.raises(StoreUnreachable):
+        store.put(Zeros(2 * STEP))
 
 
 def test_a_blob_that_was_taken_and_not_pinned_is_not_stored(man: Middleman, behind: KuboStore) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from consentry.store.kubo import TESTED
 from tools.setup import __main__ as whole
-from tools.setup import base, keep, node, python
+from tools.setup import base, golang, keep, node, python
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLC = ROOT / "tools/solcx/solc-v0.8.37"
@@ -300,6 +301,137 @@ def test_the_stamp_changes_with_each_file_that_steers_set_up(tmp_path, monkeypat
         (tmp_path / name).write_text("2")
         seen.add(whole.stamp_key())
     assert len(seen) == len(files)
+
+
+# --- Programs in Go ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch) -> Path:
+    """A machine with an empty cache, and PATH and `.venv` of its own; the folder of its PATH."""
+    folder, venv = tmp_path / "bin", tmp_path / "venv"
+    folder.mkdir()
+    (venv / "bin").mkdir(parents=True)
+    monkeypatch.setattr(golang, "VENV", venv)
+    monkeypatch.setattr(base, "VENV", venv)
+    monkeypatch.setenv("PATH", f"{venv / 'bin'}:{folder}:/usr/bin:/bin")
+    return folder
+
+
+def program(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def go_that_builds(bare: Path, version: str = "go1.26.4") -> Path:
+    """A Go that builds an `ipfs` which says 0.42.0, and counts what it built."""
+    count = bare.parent / "built"
+    program(
+        bare / "go",
+        f'[ "$1" = env ] && echo {version} && exit\n'
+        f'while [ "$1" != -o ]; do shift; done; echo x >> {count}\n'
+        'printf "#!/bin/sh\\necho 0.42.0\\n" > "$2"; chmod +x "$2"',
+    )
+    return count
+
+
+def kept_ipfs(cache: Path) -> Path:
+    return next(path for path in cache.glob("ipfs-*") if path.suffix != ".sha256")
+
+
+def test_kubo_is_pinned_to_the_line_that_the_store_was_tested_with():
+    assert (golang.KUBO.oldest, golang.KUBO.newest) == TESTED
+    pin = re.search(r"^require github.com/ipfs/kubo v(\S+)$", (ROOT / "tools/kubo/go.mod").read_text(), re.M)
+    assert TESTED[0] <= golang.numbers(pin[1])[:2] <= TESTED[1]
+
+
+def test_the_go_from_pypi_is_one_that_builds_what_is_pinned(project):
+    (line,) = project["dependency-groups"]["go"]
+    pypi = golang.numbers(line.split("==")[1])
+    for one in golang.PROGRAMS.values():
+        wanted = golang.numbers(re.search(r"^go (\S+)$", one.sources[0].read_text(), re.M)[1])
+        assert pypi[:2] == wanted[:2]
+        assert pypi >= wanted
+
+
+def test_every_module_of_a_build_has_its_checksum():
+    for one in golang.PROGRAMS.values():
+        required = re.findall(r"^(?:require|\t)\s*(\S+) (v\S+)", one.sources[0].read_text(), re.M)
+        sums = one.sources[1].read_text()
+        assert required
+        assert [name for name in required if f"{name[0]} {name[1]}/go.mod h1:" not in sums] == []
+
+
+def test_an_ipfs_on_path_is_used_and_nothing_is_built(bare, tmp_path, capsys):
+    count = go_that_builds(bare)
+    program(bare / "ipfs", "echo 0.42.7")
+    golang.install(golang.KUBO, tmp_path / "cache")
+    assert re.search(rf"^  found    ipfs +0\.42\.7  {bare}/ipfs$", capsys.readouterr().out, re.M)
+    assert not count.exists()
+    assert not golang.KUBO.link.exists()
+
+
+@pytest.mark.parametrize("answer", ["echo 0.12.0", "echo 0.43.1", "exit 1"])
+def test_an_ipfs_on_path_that_was_not_tested_is_named_and_passed_by(bare, tmp_path, capsys, answer):
+    go_that_builds(bare)
+    program(bare / "ipfs", answer)
+    golang.install(golang.KUBO, tmp_path / "cache")
+    said = capsys.readouterr().out
+    assert f"{bare}/ipfs is not a version that the tests ran against" in said
+    assert golang.KUBO.link.resolve() == kept_ipfs(tmp_path / "cache")
+
+
+def test_ipfs_is_built_once_and_then_comes_from_the_cache(bare, tmp_path, capsys):
+    count, cache = go_that_builds(bare), tmp_path / "cache"
+    golang.install(golang.KUBO, cache)
+    assert re.search(
+        r"^  building ipfs .*three minutes.*\n  built    ipfs +0\.42\.0$", capsys.readouterr().out, re.M
+    )
+    golang.install(golang.KUBO, cache)
+    assert capsys.readouterr().out == "  cached   ipfs          0.42.0\n"
+    assert count.read_text() == "x\n"
+    assert not (cache / "go").exists()
+
+
+@pytest.mark.parametrize("harm", [cut, flip, orphan, vanish])
+def test_an_ipfs_in_the_cache_that_is_not_whole_is_built_again(bare, tmp_path, harm):
+    count, cache = go_that_builds(bare), tmp_path / "cache"
+    golang.install(golang.KUBO, cache)
+    harm(kept_ipfs(cache))
+    golang.install(golang.KUBO, cache)
+    assert count.read_text() == "x\nx\n"
+    assert golang.KUBO.version(golang.KUBO.link) == (0, 42, 0)
+
+
+def test_a_build_that_breaks_off_leaves_nothing_that_looks_like_a_program(bare, tmp_path):
+    cache = tmp_path / "cache"
+    go_that_builds(bare)
+    broken = (bare / "go").read_text().replace("chmod +x", "exit 1; chmod")
+    program(bare / "go", broken)
+    with pytest.raises(base.SetupError, match="ended with 1"):
+        golang.install(golang.KUBO, cache)
+    assert list(cache.glob("*ipfs*")) == []
+    go_that_builds(bare)
+    golang.install(golang.KUBO, cache)
+    assert golang.KUBO.version(golang.KUBO.link) == (0, 42, 0)
+
+
+@pytest.mark.parametrize("version", ["go1.26.3", "go1.25.9", "go1.27.3", "devel"])
+def test_a_go_that_does_not_build_kubo_is_not_used(bare, tmp_path, monkeypatch, version):
+    go_that_builds(bare, version)
+    fetched = []
+
+    def fetch_go(environment: Path, cache: Path) -> str:
+        fetched.append(environment)
+        go_that_builds(bare)
+        return str(bare / "go")
+
+    monkeypatch.setattr(golang, "fetch_go", fetch_go)
+    golang.install(golang.KUBO, tmp_path / "cache")
+    assert len(fetched) == 1
+    assert not fetched[0].exists()
 
 
 # --- What is missing --------------------------------------------------------------------------

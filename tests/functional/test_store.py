@@ -129,6 +129,12 @@ def test_many_blobs_put_together_are_those_put_one_by_one(store: Store) -> None:
         assert read(store, cid) == content(size)
 
 
+def test_a_part_of_a_blob_is_no_blob(store: Store) -> None:
+    store.put(io.BytesIO(content(3 * CHUNK)))
+    with pytest.raises(BlobMissing):
+        read(store, cid_of(io.BytesIO(content(3 * CHUNK)[:CHUNK])))
+
+
 def test_many_blobs_may_be_none(store: Store) -> None:
     assert store.put_many([]) == []
 

@@ -32,10 +32,11 @@ def unpin_all(address: str) -> None:
 @dataclass
 class Middleman:
     """Passes calls on to a daemon and its answers back, each through ``alter(call, answer)`` (a call is such
-    as ``add``). ``calls`` are those that came, in their order."""
+    as ``add``). ``calls`` are those that came, in their order, and ``asked`` the same with all they ask."""
 
     address: str = ""
     calls: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     alter: Callable[[str, Answer], Answer | None] = lambda call, answer: answer
     """Gives what goes back: status and body; None hangs up without a word."""
 
@@ -53,6 +54,7 @@ def middleman(daemon: str) -> Iterator[Middleman]:
         def do_POST(self) -> None:
             call = self.path.removeprefix("/api/v0/").split("?")[0]
             man.calls.append(call)
+            man.asked.append(self.path)
             body = b"".join(self._chunks())
             there = http.client.HTTPConnection("127.0.0.1", port)
             there.request("POST", self.path, body, {"Content-Type": self.headers.get("Content-Type", "")})
