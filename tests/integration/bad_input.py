@@ -10,6 +10,8 @@ import json
 import os
 import resource
 import shutil
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -334,6 +336,30 @@ def _(at: Place) -> Tried:
 @case("a node that hangs when it is sent a transaction")
 def _(at: Place) -> Tried:
     return until_sending(at, lambda: None)
+
+
+@case("Ctrl-C while a transaction is on its way")
+def _(at: Place) -> Tried:
+    """In a process of its own, through a node that is silent once it is sent a transaction."""
+    letter = at.file("second.txt", b"Test letter: a second one.\n")
+    reached = threading.Event()
+
+    def answer(request: Answer, pass_on: PassOn) -> Answer | None:
+        if request["method"] != "eth_sendRawTransaction":
+            return pass_on(request)
+        reached.set()
+        return None
+
+    with middleman(at.url, answer) as url:
+        process = at.start("deposit", letter, "--patient", address(PATIENT), by=HOSPITAL, network=url)
+        try:
+            assert reached.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert "Traceback" not in said
+    return Tried(Ran(process.returncode, out, said), lambda: at.deposit(letter))
 
 
 @case("an account without funds")
