@@ -110,3 +110,8 @@ def grants(consents: Any, chain: Any) -> dict[str, Any]:
 def control(consents: Any, chain: Any) -> dict[str, Any]:
     """The domain in which control messages are signed."""
     return domain(consents, chain.chain_id, "Consentry Control")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared(records: Any, log: Any, grants: Any, control: Any) -> None:
+    """All that tests share stands before the first of them, so that no test's own doings are in it."""
