@@ -23,6 +23,7 @@ from consentry.cli.insider.ways import Trials, honest, try_all
 from consentry.client import Deposited, Listing, Proposal
 from consentry.errors import ContractRefused
 from consentry.keyholder.messages import Call, ReleaseAsked
+from consentry.keyholder.service import KeyholderService
 from consentry.keys.hpke import new_seed, public_key
 from consentry.keys.typed import Signer
 from consentry.record import Record
@@ -114,8 +115,10 @@ def _revoke(stage: Stage, listing: Listing, grant: Proposal, places: Places, wal
     body = ReleaseAsked(listing.record_id, terms, entry, reply_key).encode()
     in_turn = cycle(honest(stage))
 
+    asked: list[KeyholderService] = []
+
     def ask() -> object:
-        keyholder = next(in_turn)
+        asked.append(keyholder := next(in_turn))
         call = Call.signed(stage.chain.deployment, clinician.signer, keyholder.card, "release", body)
         return keyholder.release(call)
 
@@ -131,6 +134,12 @@ def _revoke(stage: Stage, listing: Listing, grant: Proposal, places: Places, wal
     stage.tell.done(
         f"[bold]{revoked.refused:.1f} s[/bold] after pressing return the first key is refused "
         f"({revoked.given} were given before); cast was done after {revoked.done:.1f} s; {revoked.gas:,} gas"
+    )
+    why = asked[-1].journal()[-1].body.get("check")
+    if why != "consent at head":
+        raise StoryBroken(f"the key was refused, but not for the revocation: {why}")
+    stage.tell.done(
+        f"keyholder {asked[-1].card.index} notes why: the patient's consent at the head of the chain"
     )
     with stage.tell.expect(ContractRefused, "clinician, with a new entry", "NotAllowed"):
         scenes.write_entry(stage, "clinician", terms, listing.record_salt)

@@ -77,8 +77,10 @@ def revoke(words: list[str], folder: Path, ask: Callable[[], object]) -> Revoked
                 refused = time.monotonic() - start
             if ended and not refused:
                 break
+            if time.monotonic() - start > _SECONDS:
+                cast.kill()
             time.sleep(_PAUSE)
-        out, err = cast.communicate(timeout=_SECONDS)
+        out, err = cast.communicate()
         done = time.monotonic() - start
     if cast.returncode:
         raise StoryBroken(f"cast did not send the revocation: {err.strip()[-300:]}")
