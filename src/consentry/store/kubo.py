@@ -38,7 +38,7 @@ class KuboStore:
     (``sync`` in ``Datastore.Spec``). One store may be used by several threads.
     """
 
-    def __init__(self, address: str = LOCAL, *, auth: str = "", timeout: float = 30) -> None:
+    def __init__(self, address: str = LOCAL, *, auth: str = "", timeout: float = 60) -> None:
         self.address, self._timeout = address, timeout
         self._client = connect(address, auth, timeout)
         self._version = ""
