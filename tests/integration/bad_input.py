@@ -13,14 +13,17 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
 from consentry.cli.arguments import DAY
+from consentry.cli.kubo import running_kubo
 from consentry.client import Offered
 from consentry.consent.card import Card
 from consentry.consent.terms import READ
+from consentry.store.kubo import KuboStore
 from tests.support.doors import (
     AUTHORITY,
     CLINICIAN,
@@ -36,15 +39,19 @@ from tests.support.doors import (
     address,
     key_of,
 )
+from tests.support.kubo import client_of, unpin_all
+from tests.support.kubo import middleman as in_front_of
 from tests.support.middleman import Answer, BreakOff, PassOn, middleman
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How it ended; ``again`` puts right what was wrong and runs the same command once more."""
+    """How it ended; ``again`` puts right what was wrong and runs the same command once more; ``elsewhere``
+    counts the blobs that it left outside of the home folder."""
 
     ran: Ran
     again: Callable[[], Ran] | None = None
+    elsewhere: Callable[[], int] = lambda: 0
 
 
 Case = Callable[[Place], "Ran | Tried"]
@@ -691,7 +698,7 @@ def _(at: Place) -> Tried:
 def _(at: Place) -> Tried:
     blob = only_blob(at)
     good = blob.read_bytes()
-    blob.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    blob.write_bytes(flipped(good))
     ran = at.open()
 
     def again() -> Ran:
@@ -706,6 +713,79 @@ def _(at: Place) -> Ran:
     shutil.move(at.home / "store", at.folder / "away")
     (at.home / "store").write_bytes(b"no folder")
     return at.deposit(at.file("second.txt", b"Test letter: a second one.\n"))
+
+
+# --- Kubo
+
+
+def kubo(address: str) -> dict[str, str]:
+    """The environment of a command that stores in the Kubo at ``address``."""
+    return {"CONSENTRY_STORE": "kubo", "CONSENTRY_KUBO": address}
+
+
+def into(at: Place, first: str, size: int = 27) -> Tried:
+    """A deposit into the Kubo at ``first``; again into one that is whole."""
+    letter = at.file("second.txt", b"x" * size)
+    ran = at.deposit(letter, **kubo(first))
+    pinned: list[int] = []
+
+    def again() -> Ran:
+        with running_kubo() as whole:
+            unpin_all(whole)
+            ran = at.deposit(letter, **kubo(whole))
+            pinned.append(len(client_of(whole).pin.ls(type="recursive")["Keys"]))
+        return ran
+
+    return Tried(ran, again, lambda: sum(pinned))
+
+
+@case("Kubo that is not there")
+def _(at: Place) -> Tried:
+    return into(at, "/ip4/127.0.0.1/tcp/1")
+
+
+@case("Kubo that stops half-way")
+def _(at: Place) -> Tried:
+    with running_kubo() as daemon, in_front_of(daemon) as man:
+        man.alter = lambda call, answer: answer if call == "version" else None
+        return into(at, man.address)
+
+
+@case("Kubo of a version that was not tested")
+def _(at: Place) -> Tried:
+    with running_kubo() as daemon, in_front_of(daemon) as man:
+        man.alter = lambda call, answer: (200, b'{"Version":"0.9.1"}') if call == "version" else answer
+        return into(at, man.address)
+
+
+@case("Kubo that is full")
+def _(at: Place) -> Tried:
+    """It can write no file of more than half a MiB any more."""
+    ipfs = at.folder / "bin" / "ipfs"
+    ipfs.parent.mkdir()
+    ipfs.write_text(f'#!/bin/sh\nulimit -f 1024\nPATH="{os.environ["PATH"]}" exec ipfs "$@"\n')
+    ipfs.chmod(0o755)
+    with ExitStack() as stack:
+        with patch.dict(os.environ, {"PATH": f"{ipfs.parent}{os.pathsep}{os.environ['PATH']}"}):
+            full = stack.enter_context(running_kubo())
+        return into(at, full, size=2 << 20)
+
+
+def flipped(data: bytes) -> bytes:
+    """The bytes with one bit of the last one changed."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@case("Kubo that gives other bytes")
+def _(at: Place) -> Tried:
+    with ExitStack() as stack:
+        daemon = stack.enter_context(running_kubo())
+        man = stack.enter_context(in_front_of(daemon))
+        with only_blob(at).open("rb") as blob:
+            KuboStore(daemon).put(blob)
+        man.alter = lambda call, answer: (200, flipped(answer[1])) if call == "cat" else answer
+        ran = at.open(**kubo(man.address))
+        return Tried(ran, at.open)  # from the folder, where the same blob lies
 
 
 # --- keyholders
