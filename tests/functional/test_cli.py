@@ -59,6 +59,13 @@ def test_an_error_becomes_its_message_and_its_classs_exit_code(capsys: pytest.Ca
         assert capsys.readouterr().err == f"{error.__name__}: what was wrong\n"
 
 
+def test_what_the_machine_refuses_is_said_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(click.exceptions.Exit) as ended, terminal.exit_codes():
+        raise OSError(28, "No space left on device", "record.json")
+    assert ended.value.exit_code == 1
+    assert "record.json: No space left on device; make room" in capsys.readouterr().err
+
+
 def test_an_interrupted_command_ends_with_130_and_an_unknown_fault_shows_as_it_is() -> None:
     with pytest.raises(click.exceptions.Exit) as ended, terminal.exit_codes():
         raise KeyboardInterrupt

@@ -575,6 +575,13 @@ def test_keyholders_that_were_never_made_cannot_be_opened(world: World, tmp_path
         open_keyholders(tmp_path, world.group.roster, world.chain)
 
 
+def test_a_keyholder_whose_files_fail_is_silent_and_refuses_nobody(world: World) -> None:
+    broken = open_keyholders(world.home / "keyholders", world.group.roster, world.chain)[0]
+    broken._vault.close()
+    with pytest.raises(Unreachable, match="files cannot be used"):
+        broken.own(call(world, "patient", "own", abi_encode(["bytes32"], [world.patient])))
+
+
 def test_a_reopened_keyholder_holds_what_it_held(world: World) -> None:
     first = open_keyholders(world.home / "keyholders", world.group.roster, world.chain)[0]
     body = abi_encode(["bytes32"], [world.patient])

@@ -826,3 +826,11 @@ def _(at: Place) -> Ran:
     for one in (1, 2):
         shutil.move(at.home / "keyholders" / str(one), at.folder / f"away-{one}")
     return at.open()
+
+
+@case("an audit while a keyholder's folder is gone")
+def _(at: Place) -> Ran:
+    shutil.move(at.home / "keyholders" / "4", at.folder / "away-4")
+    ran = at.run("audit")
+    assert "FOUND   keyholder 4: it does not answer" in ran.out
+    return ran
