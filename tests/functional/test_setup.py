@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -314,7 +315,8 @@ def bare(tmp_path, monkeypatch) -> Path:
     (venv / "bin").mkdir(parents=True)
     monkeypatch.setattr(golang, "VENV", venv)
     monkeypatch.setattr(base, "VENV", venv)
-    monkeypatch.setenv("PATH", f"{venv / 'bin'}:{folder}:/usr/bin:/bin")
+    (folder / "chmod").symlink_to(str(shutil.which("chmod")))
+    monkeypatch.setenv("PATH", f"{venv / 'bin'}:{folder}")
     return folder
 
 
