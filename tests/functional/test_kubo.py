@@ -361,11 +361,11 @@ def test_another_service_on_that_port_is_no_kubo(man: Middleman, body: bytes) ->
             store.put_many([io.BytesIO(b"x")]) if call == "dag/import" else store.put(io.BytesIO(b"x"))
 
 
-@pytest.mark.parametrize("version", ["0.4.23", "0.8.0", "0.41.9", "0.43.0", "1.42.0", "unknown"])
+@pytest.mark.parametrize("version", ["0.4.23", "0.8.0", "0.39.9", "0.43.0", "1.42.0", "unknown"])
 def test_a_daemon_of_a_version_that_was_not_tested_is_given_nothing(man: Middleman, version: str) -> None:
     answer_to(man, "version", lambda answer: (200, json.dumps({"Version": version}).encode()))
     for call in calls_of(KuboStore(man.address)):
-        with pytest.raises(StoreUnfit, match=rf"{version}.*tested with 0\.42\.x"):
+        with pytest.raises(StoreUnfit, match=rf"{version}.*tested with 0\.40\.x to 0\.42\.x"):
             call()
     assert set(man.calls) == {"version"}
 

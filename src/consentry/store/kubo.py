@@ -16,8 +16,8 @@ from consentry.store.cid import STEP, CidHasher, parse_cid
 from consentry.store.rpc import Stream, connect
 
 LOCAL = "/ip4/127.0.0.1/tcp/5001"
-TESTED = ((0, 42), (0, 42))
-"""The oldest and the newest release line of Kubo that the tests ran against."""
+TESTED = ((0, 40), (0, 42))
+"""The oldest and the newest release line of Kubo that the tests ran against (0.40.1, 0.42.0)."""
 
 _ADD = {"cid-version": "1", "raw-leaves": "true", "chunker": "size-1048576", "pin": "true"}
 _PIN = {"pin-roots": "true", "stats": "true"}
