@@ -37,6 +37,7 @@ story: kubo ## The insider: an administrator with store, hospital and two keyhol
 .PHONY: test
 test: kubo age ## Run every test
 	$(APE) test tests/contracts
+	$(BIN)/python -m tests.contracts
 	$(PYTEST) tests/functional tests/attacks tests/integration
 
 .PHONY: lint

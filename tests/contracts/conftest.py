@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.nodes import teach_plain_nodes
 from tests.contracts.words import ORGANISATION, Terms, credential, domain, identity
+
+teach_plain_nodes()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,67 @@
+"""The tests of the contracts once more on every other chain: ``python -m tests.contracts [NAME ...]``.
+
+``foundry`` is Anvil as Ape's plugin starts it, ``anvil`` and ``ganache`` are nodes known by a URL alone. The
+drawn sequences of `test_promises` stay in process: they search what the contracts allow, which the chain under
+them does not change, and they take as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench._anvil import anvil
+from tests.support.chains import ganache
+
+ROOT = Path(__file__).parents[2]
+DRAWN = "tests/contracts/test_promises.py::test_no_sequence_of_calls_breaks_a_promise"
+# Ape lets the socket of its first connection go.
+LEFT_OPEN = "ignore:unclosed <socket.socket:ResourceWarning"
+
+
+@contextmanager
+def by_foundry() -> Iterator[str]:
+    """Anvil, started by Ape's plugin."""
+    yield "ethereum:local:foundry"
+
+
+@contextmanager
+def by_anvil() -> Iterator[str]:
+    """Anvil, by its URL."""
+    with anvil("--accounts", "20") as url:
+        yield url
+
+
+@contextmanager
+def by_ganache() -> Iterator[str]:
+    """Ganache, by the entry in ape-config.yaml and its URL."""
+    with ganache() as url:
+        yield f"ethereum:ganache:{url}"
+
+
+NETWORKS: dict[str, Callable[[], object]] = {
+    "foundry": by_foundry,
+    "anvil": by_anvil,
+    "ganache": by_ganache,
+}
+
+
+def run(name: str) -> int:
+    """Runs them on one chain; gives pytest's exit code."""
+    started = time.monotonic()
+    with NETWORKS[name]() as network:  # type: ignore[attr-defined]
+        print(f"\nThe tests of the contracts on {name} ({network})", flush=True)
+        command = [ROOT / ".venv/bin/ape", "test", "tests/contracts", "--network", network]
+        code = subprocess.run([*command, "-q", "-W", LEFT_OPEN, "--deselect", DRAWN], cwd=ROOT).returncode
+    print(f"{name}: exit code {code} after {time.monotonic() - started:.0f} s", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("APE_DATA_FOLDER", str(ROOT / ".build" / "ape"))
+    sys.exit(max(run(name) for name in sys.argv[1:] or NETWORKS))
