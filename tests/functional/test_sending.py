@@ -442,6 +442,30 @@ def test_an_answer_that_was_lost_is_no_transaction_that_was_lost(
     assert patient.revocations == 1
 
 
+def test_a_node_that_has_the_transaction_already_has_taken_it(
+    patient: Patient, background: Background
+) -> None:
+    """The first answer was lost; to the second time the node says that it knows it."""
+    lost: list[bytes] = []
+
+    def swallow_once(question: dict[str, Any]) -> bytes | None:
+        if question["method"] != "eth_sendRawTransaction" or lost:
+            return None
+        lost.append(between.forward(question))
+        return Meddler.silence
+
+    with meddler(patient.url) as between:
+        chain = patient.chain(between.url)
+        between.meddle = swallow_once
+        done = background(patient.revoke_all, chain)
+        until(lambda: between.asked.count("eth_getTransactionReceipt") > 1)
+        assert between.asked.count("eth_sendRawTransaction") == 2
+        assert len(patient.waiting()) == 1
+        patient.mine()
+        done.result()
+    assert patient.revocations == 1
+
+
 @pytest.mark.parametrize("status", [200, 502])
 def test_a_node_that_goes_away_while_a_command_waits_ends_it_and_loses_nothing(
     patient: Patient, background: Background, status: int
