@@ -17,7 +17,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # Each room sees those before it; the last two are doors, and a door sees no other door unless it is said.
 ORDER = (
-    *("errors", "record", "keys", "seal", "envelope", "consent", "store", "chain", "keyholder"),
+    *("errors", "files", "record", "keys", "seal", "envelope", "consent", "store", "chain", "keyholder"),
     *("client", "admin", "evidence", "fhir", "cli"),
 )
 FHIR_SEES = {"errors", "record", "consent", "fhir"}

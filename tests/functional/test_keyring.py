@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from consentry.errors import KeyringLocked, NotFound
+from consentry.files import write_private
 from consentry.keys import keyring
-from consentry.keys.files import write_private
 from consentry.keys.hpke import public_key
 from consentry.keys.keyring import Keyring
 from tests.support.fixed import seed

@@ -12,8 +12,9 @@ import pytest
 
 from bench._anvil import anvil
 from tests.integration.test_demo import play, whole
-from tests.integration.test_scripts import AUTHORITY, CLINICIAN, PATIENT, Story, address
+from tests.integration.test_scripts import Story
 from tests.support.chains import SEPOLIA, ganache, tell
+from tests.support.doors import AUTHORITY, CLINICIAN, PATIENT, address
 
 
 @pytest.fixture(scope="module")

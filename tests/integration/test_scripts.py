@@ -25,36 +25,22 @@ from web3 import HTTPProvider, Web3
 from consentry.chain import Chain, Deployments
 from consentry.chain.node import identify
 from consentry.fhir import records_from_bytes, synthetic_bundle
+from tests.support.doors import (
+    AUTHORITY,
+    CLINICIAN,
+    HOSPITAL,
+    NPI,
+    PASSPHRASE,
+    PATIENT,
+    STRANGER,
+    Ran,
+    address,
+    key_of,
+)
 
 ROOT = Path(__file__).parents[2]
-PASSPHRASE = "the passphrase of nobody"
-MNEMONIC = "test test test test test test test test test test test junk"  # Ape's and Anvil's, public
-AUTHORITY, PATIENT, HOSPITAL, CLINICIAN, STRANGER, KEYED = range(6)
-NPI = {HOSPITAL: "1245319599", CLINICIAN: "1234567893"}
+KEYED = 5
 LAST_DAY = "2090-12-31"
-
-
-def key_of(who: int) -> Any:
-    """The test account TEST::who with its key."""
-    Account.enable_unaudited_hdwallet_features()
-    return Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{who}")
-
-
-def address(who: int) -> str:
-    return str(key_of(who).address)
-
-
-@dataclass
-class Ran:
-    """How a script ended, and what it said on stdout and on stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    def well(self) -> Ran:
-        assert self.code == 0, f"exit code {self.code}\n{self.out}\n{self.err}"
-        return self
 
 
 Result = TypeVar("Result")

@@ -16,7 +16,7 @@ from consentry.chain.deployments import Placed, place_all
 from consentry.chain.node import asking, identify
 from consentry.chain.sending import Sender
 from consentry.chain.transaction import Call, Price
-from consentry.keys.files import write_private
+from consentry.files import write_private
 from consentry.keys.typed import Signer
 
 Code = Callable[[str], tuple[list[Any], str]]

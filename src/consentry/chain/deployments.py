@@ -15,8 +15,8 @@ from eth_utils.address import is_checksum_address
 
 from consentry.chain.manifest import NAMES
 from consentry.errors import NotFound, UsageError
+from consentry.files import write_private
 from consentry.keys.binding import Deployment
-from consentry.keys.files import write_private
 
 _FORMAT = "consentry deployments 1"
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from consentry.chain.transaction import Call, UnderWay
 from consentry.errors import Unreachable
-from consentry.keys.files import write_private
+from consentry.files import write_private
 
 _LOCK_SECONDS = 150  # longer than another process waits for a block
 _FORMAT = "consentry transaction 1"

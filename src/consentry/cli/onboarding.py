@@ -12,7 +12,7 @@ from consentry.cli.desk import Desk
 from consentry.cli.providers import read_providers, standing
 from consentry.cli.terminal import plural, table
 from consentry.consent.card import Card, Offer
-from consentry.keys.files import write_private
+from consentry.files import write_private
 
 _BATCH = 100  # a transaction with so many credentials uses a fifth of what one may
 

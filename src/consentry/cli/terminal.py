@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from consentry.errors import ConsentryError, UsageError
-from consentry.keys.files import replacement
+from consentry.files import replacement
 
 PASSPHRASE = "CONSENTRY_PASSPHRASE"  # noqa: S105 - the variable's name
 _SHORTEST = 8

@@ -16,7 +16,7 @@ from typing import Any
 
 from consentry.client.steps import Step, durable
 from consentry.errors import IntegrityError, WrapBroken
-from consentry.keys.files import write_private
+from consentry.files import write_private
 from consentry.keys.hpke import hkdf, open_once, seal_once
 
 _STATE = "state"

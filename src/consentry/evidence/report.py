@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from consentry.consent.terms import DEPOSIT, MEMBERS, Terms
 from consentry.evidence.model import Access, Attempt, Consent, Report
-from consentry.keys.files import write_private
+from consentry.files import write_private
 from consentry.record import kinds, purposes
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

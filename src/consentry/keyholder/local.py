@@ -13,10 +13,10 @@ from pathlib import Path
 from consentry.chain.contracts import Chain
 from consentry.chain.signers import LocalSigner
 from consentry.errors import KeyringLocked, NotFound, Unreachable
+from consentry.files import write_private
 from consentry.keyholder.roster import KeyholderCard, Roster
 from consentry.keyholder.service import KeyholderService
 from consentry.keyholder.vault import Vault
-from consentry.keys.files import write_private
 from consentry.keys.keyring import Keyring
 
 

@@ -15,8 +15,8 @@ from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
 from consentry.errors import IntegrityError, NotFound, UsageError
+from consentry.files import write_private
 from consentry.keys.binding import abi_encode
-from consentry.keys.files import write_private
 from consentry.keys.hpke import check_public_key
 
 _FORMAT = "consentry keyholders 1"

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from consentry.errors import KeyringLocked, NotFound, WrapBroken
-from consentry.keys.files import write_private
+from consentry.files import write_private
 from consentry.keys.hpke import hkdf, new_seed, open_once, public_key, seal_once
 
 _FORMAT = "consentry keyring 1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from consentry.errors import BlobAltered, BlobMissing, StoreUnreachable
+from consentry.files import lock, sync
 from consentry.store.cid import STEP, CidHasher, parse_cid
 
 
@@ -29,7 +29,7 @@ class FolderStore:
         self._tmp = self._root / "tmp"
         with self._disk():
             self._tmp.mkdir(parents=True, exist_ok=True)
-            _sync(self._root.parent)
+            sync(self._root.parent)
             self._remove_leftovers()
 
     def put(self, source: BinaryIO) -> str:
@@ -67,7 +67,7 @@ class FolderStore:
         with self._disk():
             place.unlink(missing_ok=True)
             if place.parent.is_dir():
-                _sync(place.parent)
+                sync(place.parent)
 
     def _place(self, cid: str) -> Path:
         parse_cid(cid)
@@ -77,9 +77,9 @@ class FolderStore:
     def _publish(self, name: Path, place: Path) -> None:
         # Also over a file that is there already: if its bytes went bad, this heals it.
         place.parent.mkdir(exist_ok=True)
-        _sync(self._root)
+        sync(self._root)
         name.replace(place)
-        _sync(place.parent)
+        sync(place.parent)
 
     @contextmanager
     def _temporary(self) -> Iterator[tuple[Path, int]]:
@@ -96,7 +96,7 @@ class FolderStore:
         while True:
             name = self._tmp / secrets.token_hex(16)
             handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            if _lock(handle) and os.fstat(handle).st_nlink:
+            if lock(handle) and os.fstat(handle).st_nlink:
                 return name, handle
             os.close(handle)  # a cleaner was faster than the lock
 
@@ -106,7 +106,7 @@ class FolderStore:
                 handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 continue  # its put has just ended
-            if _lock(handle):
+            if lock(handle):
                 name.unlink(missing_ok=True)
             os.close(handle)
 
@@ -135,23 +135,7 @@ class FolderStore:
             ) from error
 
 
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _write(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,7 +16,7 @@ from eth_account import Account
 
 from consentry.cli.demo.stage import StoryBroken
 from consentry.errors import KeyholderRefused, NotFound
-from consentry.keys.files import write_private
+from consentry.files import write_private
 
 _PAUSE = 0.05
 _SECONDS = 60

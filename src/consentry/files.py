@@ -24,7 +24,7 @@ def replacement(path: Path) -> Iterator[Path]:
         yield temporary
         os.fsync(handle)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
@@ -42,7 +42,7 @@ def _claim(path: Path) -> tuple[Path, int]:
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        if _lock(handle) and os.fstat(handle).st_nlink:
+        if lock(handle) and os.fstat(handle).st_nlink:
             return temporary, handle
         os.close(handle)  # another process took it for a leftover before it was locked
 
@@ -51,12 +51,13 @@ def _remove_leftovers(path: Path) -> None:
     for name in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}"):
         with suppress(FileNotFoundError):  # its process has just ended
             handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
-            if _lock(handle):
+            if lock(handle):
                 name.unlink(missing_ok=True)
             os.close(handle)
 
 
-def _lock(handle: int) -> bool:
+def lock(handle: int) -> bool:
+    """Locks an open file for this process, until it is closed; False where another one has it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -64,7 +65,8 @@ def _lock(handle: int) -> bool:
     return True
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Makes durable which files ``folder`` has."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -72,4 +74,4 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-__all__ = ["replacement", "write_private"]
+__all__ = ["lock", "replacement", "sync", "write_private"]
