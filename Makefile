@@ -38,7 +38,7 @@ story: kubo ## The insider: an administrator with store, hospital and two keyhol
 test: kubo age ## Run every test
 	$(APE) test tests/contracts
 	$(BIN)/python -m tests.contracts
-	$(PYTEST) tests/functional tests/attacks tests/integration
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile tests/functional tests/attacks tests/integration
 
 .PHONY: lint
 lint: setup ## Check format, style and types of Python and Solidity

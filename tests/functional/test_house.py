@@ -163,3 +163,21 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert {"demo", "test"} <= make_targets()
     assert 0 < text.index("make demo") < 3000
     assert 0 < text.index("make test") < 3000
+
+
+def fixtures(room: str) -> Iterator[tuple[str, str]]:
+    """The name and the decorator of each fixture in a folder of tests."""
+    for path in sorted((ROOT / "tests" / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                made = (ast.unparse(decorator) for decorator in node.decorator_list)
+                yield from ((node.name, one) for one in made if one.startswith("pytest.fixture"))
+
+
+def test_no_wider_fixture_has_the_name_of_one_of_the_contracts() -> None:
+    """Where `ape test` runs everything, Ape tells fixtures apart by name alone: it would take the one for the
+    other, and set it up where the chain is not put back."""
+    contracts = {name for name, _ in fixtures("contracts")}
+    others = [*fixtures("functional"), *fixtures("attacks"), *fixtures("integration")]
+    assert "consents" in contracts
+    assert not {name for name, made in others if "scope=" in made} & contracts

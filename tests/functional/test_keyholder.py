@@ -41,7 +41,7 @@ def keyholder(world: World) -> KeyholderService:
 
 
 @pytest.fixture(scope="module")
-def granted(world: World) -> Proposal:
+def proposal(world: World) -> Proposal:
     """The clinician may read the patient's general records."""
     return world.grant("clinician", "general")[0]
 
@@ -154,16 +154,16 @@ def test_nobody_can_continue_or_occupy_the_segment_of_another_patient(
 
 
 def test_a_key_box_counts_only_with_the_patients_signature(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
-    unsigned = replace(granted.box, signature=b"").encode()
+    unsigned = replace(proposal.box, signature=b"").encode()
     assert refusal(keyholder, lambda: keyholder.box(unsigned)) == "SignatureInvalid"
 
 
 def test_a_key_box_of_another_deployment_is_refused(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
-    other = replace(granted.box, deployment=bytes(32)).encode()
+    other = replace(proposal.box, deployment=bytes(32)).encode()
     assert refusal(keyholder, lambda: keyholder.box(other)) == "IntegrityError"
 
 
@@ -174,20 +174,20 @@ def _rebox(world: World, box: KeyBox, by: str, **changes: Any) -> bytes:
 
 
 def test_a_key_box_for_a_segment_that_is_not_hers_is_refused(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     neighbour = {"patient": world.person("neighbour").identity}
-    stolen = _rebox(world, granted.box, "neighbour", **neighbour)
+    stolen = _rebox(world, proposal.box, "neighbour", **neighbour)
     assert refusal(keyholder, lambda: keyholder.box(stolen)) == "segment"
 
 
 def test_no_other_patient_can_displace_a_key_box_by_naming_its_grant(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     fields = {"patient": world.person("neighbour").identity}
     fields["segment"] = statement_of(world, "neighbour").segment
-    keyholder.box(_rebox(world, granted.box, "neighbour", **fields))
-    assert keyholder.fetch_box(box_call(world, "clinician", granted)).box == granted.box.encode()
+    keyholder.box(_rebox(world, proposal.box, "neighbour", **fields))
+    assert keyholder.fetch_box(box_call(world, "clinician", proposal)).box == proposal.box.encode()
 
 
 def test_a_later_key_box_of_the_same_grant_takes_the_first_ones_place(
@@ -200,14 +200,14 @@ def test_a_later_key_box_of_the_same_grant_takes_the_first_ones_place(
 
 
 def test_a_key_box_reaches_its_grantee_its_patient_and_nobody_else(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     for who in ("clinician", "patient"):
-        answer = keyholder.fetch_box(box_call(world, who, granted))
-        assert answer.box == granted.box.encode()
-        assert [s.statement.segment for s in answer.statements] == [granted.terms.segment]
+        answer = keyholder.fetch_box(box_call(world, who, proposal))
+        assert answer.box == proposal.box.encode()
+        assert [s.statement.segment for s in answer.statements] == [proposal.terms.segment]
     for who in ("hospital", "stranger", "neighbour"):
-        asked = box_call(world, who, granted)
+        asked = box_call(world, who, proposal)
         assert refusal(keyholder, lambda asked=asked: keyholder.fetch_box(asked)) == "credential at head"
 
 
@@ -392,10 +392,12 @@ def test_a_signed_stop_holds_before_the_chain_knows(world: World, keyholder: Key
     assert refusal(keyholder, lambda: keyholder.labels(labels)) == "stop"
 
 
-def test_a_stranger_cannot_stop_a_grant(world: World, keyholder: KeyholderService, granted: Proposal) -> None:
-    full = typed_revoke(world.chain.deployment, world.patient, granted.grant_id)
+def test_a_stranger_cannot_stop_a_grant(
+    world: World, keyholder: KeyholderService, proposal: Proposal
+) -> None:
+    full = typed_revoke(world.chain.deployment, world.patient, proposal.grant_id)
     forged = world.person("stranger").signer.sign_typed_data(full)
-    attempt: Callable[[], object] = lambda: keyholder.stop(world.patient, granted.grant_id, forged)  # noqa: E731
+    attempt: Callable[[], object] = lambda: keyholder.stop(world.patient, proposal.grant_id, forged)  # noqa: E731
     assert refusal(keyholder, attempt) == "SignatureInvalid"
 
 
@@ -407,9 +409,9 @@ def test_a_stop_of_what_is_no_id_is_refused_like_any_other(keyholder: KeyholderS
 
 
 def test_labels_name_records_and_salts_and_nothing_that_opens_them(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
-    (listed,) = keyholder.labels(call(world, "clinician", "labels", granted.terms.encode()))
+    (listed,) = keyholder.labels(call(world, "clinician", "labels", proposal.terms.encode()))
     world.desk("patient")._own.refresh()
     leaf = next(k.leaf for k in world.desk("patient")._own.openings() if k.label.kind == "general")
     assert (listed.record_id, listed.record_salt) == (leaf.record_id, leaf.record_salt)
@@ -420,58 +422,58 @@ def test_labels_name_records_and_salts_and_nothing_that_opens_them(
 
 
 def test_labels_are_refused_to_whom_the_terms_do_not_name(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     for who in ("hospital", "stranger"):
-        asked = call(world, who, "labels", granted.terms.encode())
+        asked = call(world, who, "labels", proposal.terms.encode())
         assert refusal(keyholder, lambda asked=asked: keyholder.labels(asked)) == "consent at head"
 
 
 def test_a_patient_cannot_list_anothers_records_by_granting_her_segment_to_an_accomplice(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     neighbour = world.person("neighbour")
     fields = {"patient": neighbour.identity, "epoch": world.chain.epoch_of(neighbour.identity)}
-    stolen = replace(granted.terms, **fields)
+    stolen = replace(proposal.terms, **fields)
     args = (stolen.patient, stolen.grant_id)
     world.chain.send(neighbour.signer, "ConsentRegistry", "grant", *args)
     asked = call(world, "clinician", "labels", stolen.encode())
     assert keyholder.labels(asked) == ()
 
 
-def test_a_call_is_answered_once(world: World, keyholder: KeyholderService, granted: Proposal) -> None:
-    asked = call(world, "clinician", "labels", granted.terms.encode())
+def test_a_call_is_answered_once(world: World, keyholder: KeyholderService, proposal: Proposal) -> None:
+    asked = call(world, "clinician", "labels", proposal.terms.encode())
     keyholder.labels(asked)
     assert refusal(keyholder, lambda: keyholder.labels(asked)) == "nonce"
 
 
 def test_a_call_with_a_shortened_nonce_is_not_a_new_call(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
-    bare = Call(world.person("clinician").address, "labels", granted.terms.encode(), bytes(31))
+    bare = Call(world.person("clinician").address, "labels", proposal.terms.encode(), bytes(31))
     full = bare.message(world.chain.deployment, keyholder.card.address)
     asked = replace(bare, signature=world.person("clinician").signer.sign_typed_data(full))
     assert refusal(keyholder, lambda: keyholder.labels(asked)) == "caller"
 
 
-def test_a_call_to_one_keyholder_is_not_answered_by_another(world: World, granted: Proposal) -> None:
-    asked = call(world, "clinician", "labels", granted.terms.encode(), to=1)
+def test_a_call_to_one_keyholder_is_not_answered_by_another(world: World, proposal: Proposal) -> None:
+    asked = call(world, "clinician", "labels", proposal.terms.encode(), to=1)
     second = world.keyholders[1]
     assert refusal(second, lambda: second.labels(asked)) == "caller"
 
 
 def test_a_call_for_one_verb_is_not_answered_by_another(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
-    asked = call(world, "clinician", "labels", granted.terms.encode())
+    asked = call(world, "clinician", "labels", proposal.terms.encode())
     for verb in (keyholder.fetch_box, keyholder.own, keyholder.release):
         assert refusal(keyholder, lambda verb=verb: verb(asked)) == "verb"
 
 
 def test_a_call_in_anothers_name_is_refused(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
-    asked = call(world, "stranger", "labels", granted.terms.encode())
+    asked = call(world, "stranger", "labels", proposal.terms.encode())
     for claimed in (world.person("clinician").address, "nobody", ""):
         forged = replace(asked, caller=claimed)
         assert refusal(keyholder, lambda forged=forged: keyholder.labels(forged)) == "caller"
@@ -499,7 +501,9 @@ def test_nobody_else_gets_what_is_the_patients(world: World, keyholder: Keyholde
 # --- in general
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 31, b"\xff" * 64, secrets.token_bytes(700)])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 31, b"\xff" * 64, secrets.token_bytes(700)], ids=["none", "zeros", "ones", "random"]
+)
 def test_bytes_that_are_nothing_are_refused_like_everything_else(
     world: World, keyholder: KeyholderService, data: bytes
 ) -> None:
@@ -530,11 +534,11 @@ def silent_chain(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[None
 
 @pytest.mark.usefixtures("silent_chain")
 def test_without_its_chain_a_keyholder_does_nothing_and_says_so(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     rows = keyholder.journal()
     with pytest.raises(Unreachable):
-        keyholder.labels(call(world, "clinician", "labels", granted.terms.encode()))
+        keyholder.labels(call(world, "clinician", "labels", proposal.terms.encode()))
     with pytest.raises(Unreachable):
         keyholder.own(call(world, "patient", "own", abi_encode(["bytes32"], [world.patient])))
     assert keyholder.journal() == rows
@@ -626,7 +630,7 @@ def test_of_two_envelopes_for_one_record_that_arrive_together_the_second_changes
 
 
 def test_a_keyholder_names_a_caller_its_own_grants_and_no_others(
-    world: World, keyholder: KeyholderService, granted: Proposal
+    world: World, keyholder: KeyholderService, proposal: Proposal
 ) -> None:
     (members,) = world.grant("hospital", "sexual-health", flags=READ | MEMBERS)
     body = abi_encode(["bytes32"], [world.patient])
@@ -634,9 +638,9 @@ def test_a_keyholder_names_a_caller_its_own_grants_and_no_others(
         who: set(keyholder.grants(call(world, who, "grants", body)))
         for who in ("clinician", "hospital", "stranger", "neighbour")
     }
-    assert {granted.grant_id, members.grant_id} <= named["clinician"]
+    assert {proposal.grant_id, members.grant_id} <= named["clinician"]
     assert members.grant_id in named["hospital"]
-    assert granted.grant_id not in named["hospital"]
+    assert proposal.grant_id not in named["hospital"]
     assert named["stranger"] == named["neighbour"] == set()
 
 
