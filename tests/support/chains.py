@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from bench._anvil import anvil, free_port, serving
+from bench._anvil import free_port, serving
 
 TOOLS = Path(__file__).parents[2] / "tools" / "node_modules" / ".bin"
 MNEMONIC = "test test test test test test test test test test test junk"  # Ape's and Anvil's, public
@@ -29,13 +29,6 @@ def ganache(*options: str) -> Iterator[str]:
     fixed = ("--chain.chainId", "1337", "--wallet.totalAccounts", "20", "--wallet.defaultBalance", "10000")
     wallet = (*fixed, "--wallet.mnemonic", MNEMONIC, "--logging.quiet")
     with serving([executable, "--server.port", str(port), *wallet, *options], port) as url:
-        yield url
-
-
-@contextmanager
-def sepolia(*options: str) -> Iterator[str]:
-    """An Anvil with Sepolia's chain id, which mines when it is told to."""
-    with anvil("--chain-id", str(SEPOLIA), "--no-mining", *options) as url:
         yield url
 
 
