@@ -359,7 +359,8 @@ def test_a_wallet_that_delegated_itself_keeps_its_own_signature(
         "data": b"",
         "authorizationList": [wallet.sign_authorization(delegate)],
     }
-    w3.eth.send_raw_transaction(sponsor.sign_transaction(transaction).raw_transaction)
+    sent = w3.eth.send_raw_transaction(sponsor.sign_transaction(transaction).raw_transaction)
+    w3.eth.wait_for_transaction_receipt(sent)
     assert w3.eth.get_code(wallet.address) == b"\xef\x01\x00" + raw(log)
     its = terms.but(patient=identity(wallet))
     signature = bytes(wallet.sign_message(grant_message(grants, its)).signature)
