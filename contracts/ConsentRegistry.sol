@@ -42,14 +42,14 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function grant(bytes32 patient, bytes32 grantId) external {
-        uint64 epoch = _epochIn(_accountFor(patient, msg.sender));
+        uint64 epoch = _epochIn(_accountFor(patient, _sender()));
         Grant storage g = _grants[patient][grantId];
         if (!_isInForce(g, patient, grantId, epoch)) _start(g, patient, grantId, epoch);
     }
 
     /// @inheritdoc IConsentRegistry
     function grantMany(bytes32 patient, bytes32[] calldata grantIds) external {
-        uint64 epoch = _epochIn(_accountFor(patient, msg.sender));
+        uint64 epoch = _epochIn(_accountFor(patient, _sender()));
         for (uint256 i = 0; i < grantIds.length; ++i) {
             Grant storage g = _grants[patient][grantIds[i]];
             if (!_isInForce(g, patient, grantIds[i], epoch)) {
@@ -74,7 +74,7 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function revoke(bytes32 patient, bytes32 grantId) external {
-        _accountFor(patient, msg.sender);
+        _accountFor(patient, _sender());
         Grant storage g = _grants[patient][grantId];
         uint256 word = g.word;
         if (uint8(word) != _REVOKED) _end(g, word, patient, grantId);
@@ -98,7 +98,7 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function revokeAll(bytes32 patient) external {
-        uint64 epoch = _changeEpoch(patient, _accountFor(patient, msg.sender));
+        uint64 epoch = _changeEpoch(patient, _accountFor(patient, _sender()));
         emit AllConsentsRevoked(patient, epoch);
     }
 
@@ -218,11 +218,11 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         bytes32 digest,
         bytes calldata signature
     ) private view {
-        if (signer.length != 20) revert SignerNotSupported(signer);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        address who = address(bytes20(signer)); // 20 bytes, as checked
+        bytes32 who = Signatures.identityOf(signer);
         _accountFor(patient, who);
-        if (!Signatures.isValid(who, digest, signature)) revert SignatureInvalid(patient, who);
+        if (!Signatures.isValid(signer, digest, signature)) {
+            revert SignatureInvalid(patient, _nameOf(who));
+        }
     }
 
     /// @dev Whether a grant's epoch at delivery, the one in its terms and the patient's are the same.

@@ -13,7 +13,7 @@ abstract contract IdentityRegistry is IIdentityRegistry {
 
     /// @inheritdoc IIdentityRegistry
     function setController(bytes32 patient, address controller) external {
-        uint256 word = _accountFor(patient, msg.sender);
+        uint256 word = _accountFor(patient, _sender());
         if (controller == address(0)) revert ControllerZero(patient);
         _accounts[patient] = word >> 160 << 160 | uint160(controller);
         emit ControllerChanged(patient, controller, msg.sender);
@@ -23,7 +23,7 @@ abstract contract IdentityRegistry is IIdentityRegistry {
     function setEncryptionKey(bytes32 patient, uint16 algorithm, bytes calldata publicKey)
         external
     {
-        _accountFor(patient, msg.sender);
+        _accountFor(patient, _sender());
         if (publicKey.length == 0) revert EncryptionKeyEmpty(patient);
         _encryptionKeyHashes[patient] = keccak256(abi.encode(algorithm, publicKey));
         emit EncryptionKeySet(patient, algorithm, publicKey);
@@ -41,7 +41,9 @@ abstract contract IdentityRegistry is IIdentityRegistry {
 
     /// @inheritdoc IIdentityRegistry
     function controllerOf(bytes32 patient) external view returns (address) {
-        return _controllerIn(_accounts[patient], patient);
+        address controller = address(uint160(_accounts[patient]));
+        if (controller != address(0)) return controller;
+        return uint256(patient) >> 160 == 0 ? _nameOf(patient) : address(0);
     }
 
     /// @inheritdoc IIdentityRegistry
@@ -62,21 +64,28 @@ abstract contract IdentityRegistry is IIdentityRegistry {
         _accounts[patient] = word & ~(uint256(type(uint64).max) << 160) | uint256(epoch) << 160;
     }
 
-    /// @dev The account word of a patient for whom `who` acts; refuses everybody else. Zero is nobody: it sends
-    /// nothing, and `Signatures` never takes it for a signer.
-    function _accountFor(bytes32 patient, address who) internal view returns (uint256 word) {
+    /// @dev The account word of a patient for whom `who` acts; refuses everybody else. Without a controller the
+    /// identity acts for itself, all 32 bytes of it. Zero is nobody: it sends nothing, and `Signatures` never takes it
+    /// for a signer.
+    function _accountFor(bytes32 patient, bytes32 who) internal view returns (uint256 word) {
         word = _accounts[patient];
-        if (who != _controllerIn(word, patient)) revert NotController(patient, who);
+        if (uint160(word) == 0 ? who != patient : uint160(uint256(who)) != uint160(word)) {
+            revert NotController(patient, _nameOf(who));
+        }
+    }
+
+    /// @dev The sender as an identity.
+    function _sender() internal view returns (bytes32) {
+        return bytes32(uint256(uint160(msg.sender)));
+    }
+
+    /// @dev The 20 bytes by which an account word names somebody.
+    function _nameOf(bytes32 who) internal pure returns (address) {
+        return address(uint160(uint256(who)));
     }
 
     /// @dev The epoch in an account word.
     function _epochIn(uint256 word) internal pure returns (uint64) {
         return uint64(word >> 160);
-    }
-
-    /// @dev An identity that is no address has nobody to sign for it until it has a controller.
-    function _controllerIn(uint256 word, bytes32 patient) private pure returns (address) {
-        if (uint160(word) != 0) return address(uint160(word));
-        return uint256(patient) >> 160 == 0 ? address(uint160(uint256(patient))) : address(0);
     }
 }

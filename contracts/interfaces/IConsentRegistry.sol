@@ -65,12 +65,8 @@ interface IConsentRegistry is IIdentityRegistry {
 
     /// @notice Thrown when a signature is not the signer's over this message, contract and chain.
     /// @param patient For whom it was delivered.
-    /// @param signer Who should have signed.
+    /// @param signer Who should have signed: an address, or the last 20 bytes of an ERC-7913 signer's hash.
     error SignatureInvalid(bytes32 patient, address signer);
-
-    /// @notice Thrown when a signer is not given as the 20 bytes of an address.
-    /// @param signer What was given.
-    error SignerNotSupported(bytes signer);
 
     /// @notice Puts a grant in force. Already in force: nothing happens, so that a signature delivered a moment
     /// earlier is no obstacle.
@@ -86,10 +82,11 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @notice Delivers a grant that the patient's controller signed; anybody may. Already in force: nothing
     /// happens, and the signature is not looked at.
     /// @param patient The identity.
-    /// @param signer Who signed: the 20 bytes of the controller's address.
+    /// @param signer Who signed, the controller: the 20 bytes of an address, or an ERC-7913 signer (the address of a
+    /// verifier and behind it a key).
     /// @param grantId The struct hash of the terms.
     /// @param signature Over the typed data of the terms in the domain "Consentry": 65 bytes, 64 bytes (EIP-2098),
-    /// or what the controller, being a contract, accepts (ERC-1271).
+    /// or what the controller, being a contract (ERC-1271), or the verifier (ERC-7913) accepts.
     function grantBySig(
         bytes32 patient,
         bytes calldata signer,
@@ -106,7 +103,7 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @notice Delivers a revocation that the patient's controller signed; anybody may. Already revoked: nothing
     /// happens, and the signature is not looked at.
     /// @param patient The identity.
-    /// @param signer Who signed: the 20 bytes of the controller's address.
+    /// @param signer Who signed, the controller; as in `grantBySig`.
     /// @param grantId The struct hash of the terms.
     /// @param signature Over `Revoke(bytes32 patient,bytes32 grantId)` in the domain "Consentry Control".
     function revokeBySig(

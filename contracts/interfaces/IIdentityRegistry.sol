@@ -2,8 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title Who acts for this patient?
-/// @notice A patient is an identity of 32 bytes: a wallet address, left-padded with zeros, or a hash. It exists
-/// without being registered; until it is changed, a wallet is its own controller.
+/// @notice A patient is an identity of 32 bytes: an account's address, left-padded with zeros, or the hash of an
+/// ERC-7913 signer (the address of a verifier and behind it a key). It exists without being registered, and until
+/// that is changed it is its own controller. As somebody else's controller, a signer without an account is named by
+/// the last 20 bytes of its hash.
 interface IIdentityRegistry {
     /// @notice Emitted when somebody else, or the identity itself again, became the controller.
     /// @param patient The identity.
@@ -55,7 +57,7 @@ interface IIdentityRegistry {
 
     /// @notice Who signs for the identity now.
     /// @param patient The identity.
-    /// @return controller The controller; zero where nobody can sign (an identity that is no address and has none).
+    /// @return controller The controller; zero where no account can be meant (the identity is a hash and its own).
     function controllerOf(bytes32 patient) external view returns (address controller);
 
     /// @notice The epoch in which new grants have to be signed.

@@ -166,15 +166,6 @@ def test_a_revocation_for_one_patient_is_not_one_for_another(
         consents.revokeBySig(ward, raw(patient), terms.id, revoked_by_patient, sender=relayer)
 
 
-@pytest.mark.parametrize("signer", [b"", b"\1" * 19, b"\1" * 21, b"\1" * 32, b"\1" * 84])
-def test_a_signer_that_is_no_address_is_refused(
-    signer: bytes, consents: Any, relayer: Any, terms: Terms, by_patient: bytes
-) -> None:
-    for call in (consents.grantBySig, consents.revokeBySig):
-        with ape.reverts(consents.SignerNotSupported, signer=signer):
-            call(terms.patient, signer, terms.id, by_patient, sender=relayer)
-
-
 def test_nobody_signs_for_an_identity_without_a_controller(consents: Any, relayer: Any, terms: Terms) -> None:
     for nobodys in (word("a hashed signer"), bytes(32)):
         for signature in (bytes(65), bytes(64) + b"\x1b", b""):
@@ -326,7 +317,7 @@ def test_of_a_huge_answer_one_word_is_read(project: Any, consents: Any, relayer:
     for rogue in (bomb, plain):
         its = terms.but(patient=identity(rogue))
         used.append(consents.grantBySig(its.patient, raw(rogue), its.id, b"", sender=relayer).gas_used)
-    made = 3 * 31_250 + 31_250**2 // 512  # what the wallet pays for a million bytes; a copy would double it
+    made = 3 * 15_625 + 15_625**2 // 512  # what the wallet pays for half a million bytes; a copy would double it
     assert used[0] - used[1] < made * 1.01
 
 

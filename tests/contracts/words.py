@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 READ, DEPOSIT, MEMBERS = 1, 2, 4
@@ -54,6 +55,11 @@ def raw(account: Any) -> bytes:
 def identity(account: Any) -> bytes:
     """An account as an identity: its address, left-padded to 32 bytes."""
     return bytes(12) + raw(account)
+
+
+def name_of(who: bytes) -> str:
+    """The address by which an account word names an identity: its last 20 bytes."""
+    return str(to_checksum_address(who[-20:]))
 
 
 @dataclass(frozen=True)
