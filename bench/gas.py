@@ -5,9 +5,9 @@
 (the transaction and its calldata, the slots, the calls of other contracts, the logs, a signature's recovery);
 what stands between is the contracts' own work: decoding, checking, hashing.
 
-A credential costs more than the 48,000 once aimed at: the chain alone takes 47,420 of them, 1,280 for an
-event that tells an auditor dates, roles and organisation without a look at calldata. A member's reads the
-organisation's as well.
+A credential costs more than the 48,000 once aimed at: the chain alone takes 49,520 of them, 1,280 for an
+event that tells an auditor dates, roles and organisation without a look at calldata, 2,100 to see that the
+authority still is one. A member's reads the organisation's as well.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VECTORS = ROOT / "tests" / "vectors" / "gas.json"
 START = 1767225600  # 2026-01-01
 YEAR = 365 * 24 * 3600
 NEW, CHANGED, READ, CALL, RECOVER = 22_100, 5_000, 2_100, 2_600, 3_000
-TREATING, ORGANISATION = 1, 0x8000
+TREATING, EMERGENCY, ORGANISATION = 1, 2, 0x8000
 READ_FLAG, MEMBERS_FLAG, TREAT = 1, 4, 1
 ZERO = bytes(32)
 
@@ -150,7 +150,8 @@ class Bench:
 def deploy(b: Bench) -> None:
     """The contracts, in the order in which they name each other."""
     kinds = json.loads((ROOT / "src/consentry/artifacts/manifest.json").read_text("utf-8"))["contractTypes"]
-    b.deploy("ProviderRegistry", kinds["ProviderRegistry"], [b.person("authority").address])
+    authorities = [b.person(name).address for name in ("authority", "second authority", "third authority")]
+    b.deploy("ProviderRegistry", kinds["ProviderRegistry"], authorities)
     b.deploy("ConsentRegistry", kinds["ConsentRegistry"], b.contracts["ProviderRegistry"].address)
     b.deploy("RecordRegistry", kinds["RecordRegistry"])
     b.deploy("AccessLog", kinds["AccessLog"], b.contracts["ConsentRegistry"].address)
@@ -169,13 +170,21 @@ def onboarding(b: Bench) -> None:
     member = credential(b, "member", TREATING, "hospital")
     many = [credential(b, f"provider {i}", TREATING, "hospital") for i in range(100)]
     issue = ("authority", "ProviderRegistry", "issue")
-    b.act(*issue, hospital, row="credential, organisation", slots=NEW, target=49_500)
-    b.act(*issue, practice, row="credential, practitioner", slots=NEW, target=49_500)
-    b.act(*issue, member, row="credential, member", slots=NEW + READ, target=52_000)
+    b.act(*issue, hospital, row="credential, organisation", slots=READ + NEW, target=52_000)
+    b.act(*issue, practice, row="credential, practitioner", slots=READ + NEW, target=52_000)
+    b.act(*issue, member, row="credential, member", slots=2 * READ + NEW, target=54_500)
     batch = ("authority", "ProviderRegistry", "issueBatch", many)
-    b.act(*batch, row="credential, 100 members", slots=100 * NEW + READ)
+    b.act(*batch, row="credential, 100 members", slots=100 * NEW + 2 * READ)
     for step in ("suspend", "reinstate", "retire"):
-        b.act("authority", "ProviderRegistry", step, many[0][0], row=step, slots=CHANGED)
+        b.act("authority", "ProviderRegistry", step, many[0][0], row=step, slots=READ + CHANGED)
+    emergency = credential(b, "practitioner", TREATING | EMERGENCY)
+    two = (
+        ("issueEmergency", emergency, "emergency credential"),
+        ("addAuthority", "0x" + "44" * 20, "authority"),
+    )
+    for function, what, name in two:
+        for who, step, slots in (("authority", "proposed", READ), ("second authority", "agreed", 2 * READ)):
+            b.act(who, "ProviderRegistry", function, what, row=f"{name}, {step}", slots=slots + NEW)
 
 
 def consents(b: Bench) -> None:

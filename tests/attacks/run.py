@@ -19,6 +19,7 @@ from consentry.envelope.deposit import Header, Part
 from consentry.fhir import records_from_bytes, synthetic_bundle
 from consentry.record import kinds
 from tests.attacks.forbidden import Forbidden
+from tests.attacks.registers import registers_once
 from tests.attacks.support import Recorder, deposit_terms, envelope, record_all, statement_of
 from tests.support.world import DAY, KINDS, World, make_world, record
 
@@ -106,6 +107,7 @@ def everything_once(world: World) -> None:
     supersede(world)
     patient.revoke([first.grant_id])
     by_hand(world)
+    registers_once(world)
     patient.revoke()
     read_all_alone(world, patient)
 

@@ -296,7 +296,8 @@ def test_no_contract_has_an_owner_a_pause_or_a_way_to_be_replaced(
     assert state_changing == {
         *("grant", "grantMany", "grantBySig", "revoke", "revokeBySig", "revokeAll"),
         *("setController", "setEncryptionKey"),
-        *("issue", "issueBatch", "suspend", "reinstate", "retire"),
+        *("issue", "issueBatch", "issueEmergency", "suspend", "reinstate", "retire"),
+        *("addAuthority", "retireAuthority"),
         *("anchor", "supersede"),
         "request",
     }

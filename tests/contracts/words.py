@@ -14,7 +14,7 @@ READ, DEPOSIT, MEMBERS = 1, 2, 4
 TREAT, RESEARCH = 1, 8
 TREATING, EMERGENCY, REVIEWER, ORGANISATION = 1, 2, 16, 0x8000
 NONE, ACTIVE, SUSPENDED, RETIRED = range(4)
-HOUR, YEAR = 3600, 365 * 24 * 3600
+HOUR, DAY, YEAR = 3600, 24 * 3600, 365 * 24 * 3600
 NOBODY = "0x" + "00" * 20
 NO_WORD = bytes(32)
 
@@ -149,3 +149,14 @@ def credential(provider: Any, organisation: Any = NOBODY, **changes: Any) -> dic
 def reason(name: str) -> int:
     """A reason's number."""
     return REASONS.index(name)
+
+
+def at(chain: Any, moment: int) -> None:
+    """Mine a block at that second of the chain's time."""
+    chain.pending_timestamp = moment
+    chain.mine()
+
+
+def now(chain: Any) -> int:
+    """The newest block's time."""
+    return int(chain.blocks.head.timestamp)
