@@ -26,18 +26,14 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     /// @inheritdoc IConsentRegistry
     IProviderRegistry public immutable providers;
 
-    uint256 private immutable _chainId;
     bytes32 private immutable _grantDomain;
-    bytes32 private immutable _controlDomain;
 
     mapping(bytes32 patient => mapping(bytes32 grantId => Grant)) private _grants;
 
     /// @param registry Where credentials are looked up.
     constructor(IProviderRegistry registry) {
         providers = registry;
-        _chainId = block.chainid;
         _grantDomain = TypedData.domain("Consentry");
-        _controlDomain = TypedData.domain("Consentry Control");
     }
 
     /// @inheritdoc IConsentRegistry
@@ -68,6 +64,7 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         uint64 epoch = epochOf(patient);
         Grant storage g = _grants[patient][grantId];
         if (_isInForce(g, patient, grantId, epoch)) return;
+        _accountFor(patient, Signatures.identityOf(signer));
         _checkSignature(patient, signer, TypedData.digest(domainSeparator(), grantId), signature);
         _start(g, patient, grantId, epoch);
     }
@@ -91,15 +88,31 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         uint256 word = g.word;
         if (uint8(word) == _REVOKED) return;
         bytes32 message = TypedData.revocation(patient, grantId);
-        bytes32 digest = TypedData.digest(controlDomainSeparator(), message);
-        _checkSignature(patient, signer, digest, signature);
+        _accountFor(patient, _signerOf(patient, signer, message, signature));
         _end(g, word, patient, grantId);
     }
 
     /// @inheritdoc IConsentRegistry
+    function renew(bytes32 patient, bytes32 oldId, bytes32 newId) external {
+        uint64 epoch = _epochIn(_accountFor(patient, _sender()));
+        Grant storage g = _grants[patient][oldId];
+        uint256 word = g.word;
+        if (uint8(word) != _REVOKED) _end(g, word, patient, oldId);
+        g = _grants[patient][newId];
+        if (!_isInForce(g, patient, newId, epoch)) _start(g, patient, newId, epoch);
+    }
+
+    /// @inheritdoc IConsentRegistry
     function revokeAll(bytes32 patient) external {
-        uint64 epoch = _changeEpoch(patient, _accountFor(patient, _sender()));
-        emit AllConsentsRevoked(patient, epoch);
+        _revokeAll(patient, _accountFor(patient, _sender()));
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeAllBySig(bytes32 patient, bytes calldata signer, bytes calldata signature)
+        external
+    {
+        bytes32 message = TypedData.revocationOfAll(patient, epochOf(patient));
+        _revokeAll(patient, _accountFor(patient, _signerOf(patient, signer, message, signature)));
     }
 
     /// @inheritdoc IConsentRegistry
@@ -127,7 +140,7 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     /// @inheritdoc IConsentRegistry
     function inForce(bytes32 patient, bytes32 grantId, uint64 epoch) external view returns (bool) {
         uint256 word = _grants[patient][grantId].word;
-        return uint8(word) == _IN_FORCE && _isOfEpoch(word, patient, epoch);
+        return uint8(word) == _IN_FORCE && _isOfEpoch(word, _accounts[patient], epoch);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -152,27 +165,26 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         view
         returns (Reason)
     {
-        uint256 flags = terms.flags;
-        uint256 purposes = terms.purposes;
+        (uint256 flags, uint256 purposes, uint256 asked) = (terms.flags, terms.purposes, purpose);
         if (flags & ~_KNOWN_FLAGS != 0) return Reason.UnknownFlags;
-        if (flag != _READ && flag != _DEPOSIT) return Reason.FlagNotGranted;
-        if (flags & flag == 0) return Reason.FlagNotGranted;
-        if (flags & _DEPOSIT != 0 && purposes != 0) return Reason.PurposesNotZero;
-        if (flag == _READ) {
-            unchecked {
-                if (purpose == 0 || purpose & (purpose - 1) != 0) return Reason.PurposeNotOne;
+        unchecked {
+            if (uint256(flag) - 1 > 1 || flags & flag == 0) return Reason.FlagNotGranted;
+            if (flags & _DEPOSIT != 0 && purposes != 0) return Reason.PurposesNotZero;
+            if (flag == _READ) {
+                if (asked == 0 || asked & (asked - 1) != 0) return Reason.PurposeNotOne;
+                if (purposes & asked == 0) return Reason.PurposeNotGranted;
+            } else if (asked != 0) {
+                return Reason.PurposesNotZero;
             }
-            if (purposes & purpose == 0) return Reason.PurposeNotGranted;
-        } else if (purpose != 0) {
-            return Reason.PurposesNotZero;
         }
         if (block.timestamp < terms.notBefore) return Reason.NotYetValid;
         if (block.timestamp >= terms.expiresAt) return Reason.Expired;
 
         uint256 word = _grants[terms.patient][TypedData.grantId(terms)].word;
-        if (word == 0) return Reason.NotGranted;
-        if (uint8(word) != _IN_FORCE) return Reason.Revoked;
-        if (!_isOfEpoch(word, terms.patient, terms.epoch)) return Reason.EpochChanged;
+        if (uint8(word) != _IN_FORCE) return word == 0 ? Reason.NotGranted : Reason.Revoked;
+        uint256 held = _accounts[terms.patient];
+        if (!_isOfEpoch(word, held, terms.epoch)) return Reason.EpochChanged;
+        if (held >> 224 & _SECONDARY & asked != 0) return Reason.OptedOut;
 
         if (providers.may(actor, terms.grantee, flags & _MEMBERS != 0)) return Reason.None;
         return providers.isLive(actor) ? Reason.NotGrantee : Reason.CredentialNotLive;
@@ -180,12 +192,7 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function domainSeparator() public view returns (bytes32) {
-        return block.chainid == _chainId ? _grantDomain : TypedData.domain("Consentry");
-    }
-
-    /// @inheritdoc IConsentRegistry
-    function controlDomainSeparator() public view returns (bytes32) {
-        return block.chainid == _chainId ? _controlDomain : TypedData.domain("Consentry Control");
+        return block.chainid == _CHAIN_ID ? _grantDomain : TypedData.domain("Consentry");
     }
 
     function _start(Grant storage g, bytes32 patient, bytes32 grantId, uint64 epoch) private {
@@ -196,6 +203,10 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     function _end(Grant storage g, uint256 word, bytes32 patient, bytes32 grantId) private {
         g.word = word & ~_IN_FORCE | _REVOKED | block.timestamp << 136;
         emit ConsentRevoked(patient, grantId);
+    }
+
+    function _revokeAll(bytes32 patient, uint256 word) private {
+        emit AllConsentsRevoked(patient, _changeEpoch(patient, word));
     }
 
     /// @dev Whether a grant is in force in this epoch; refuses one that has ended.
@@ -212,21 +223,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         return true;
     }
 
-    function _checkSignature(
-        bytes32 patient,
-        bytes calldata signer,
-        bytes32 digest,
-        bytes calldata signature
-    ) private view {
-        bytes32 who = Signatures.identityOf(signer);
-        _accountFor(patient, who);
-        if (!Signatures.isValid(signer, digest, signature)) {
-            revert SignatureInvalid(patient, _nameOf(who));
-        }
-    }
-
     /// @dev Whether a grant's epoch at delivery, the one in its terms and the patient's are the same.
-    function _isOfEpoch(uint256 word, bytes32 patient, uint64 epoch) private view returns (bool) {
-        return uint64(word >> 32) == epoch && epochOf(patient) == epoch;
+    function _isOfEpoch(uint256 word, uint256 held, uint64 epoch) private pure returns (bool) {
+        return uint64((word >> 32 ^ epoch) | (held >> 160 ^ epoch)) == 0;
     }
 }

@@ -21,7 +21,8 @@ struct Terms {
     bytes32 readingHash; // struct hash of the Reading that was shown and signed
 }
 
-/// @notice Why terms do not allow an act: the first check that failed, in this order of checks.
+/// @notice Why terms do not allow an act: the first check that failed. The order of checks is that of the numbers, but
+/// for the reasons from OptedOut on: they come after EpochChanged, before CredentialNotLive.
 enum Reason {
     None, // nothing failed: allowed
     UnknownFlags, // the terms carry flags that do not exist
@@ -35,7 +36,8 @@ enum Reason {
     Revoked, // the patient revoked them
     EpochChanged, // delivered, signed and current epoch are not all equal
     CredentialNotLive, // the actor has no credential that is live now
-    NotGrantee // the actor is not the grantee, nor a member that may act for it
+    NotGrantee, // the actor is not the grantee, nor a member that may act for it
+    OptedOut // the patient opted out of this secondary use, whatever the terms say
 }
 
 /// @title Who may?
@@ -62,11 +64,6 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @param patient Who grants.
     /// @param grantId The id that ended.
     error GrantEnded(bytes32 patient, bytes32 grantId);
-
-    /// @notice Thrown when a signature is not the signer's over this message, contract and chain.
-    /// @param patient For whom it was delivered.
-    /// @param signer Who should have signed: an address, or the last 20 bytes of an ERC-7913 signer's hash.
-    error SignatureInvalid(bytes32 patient, address signer);
 
     /// @notice Puts a grant in force. Already in force: nothing happens, so that a signature delivered a moment
     /// earlier is no obstacle.
@@ -113,9 +110,25 @@ interface IConsentRegistry is IIdentityRegistry {
         bytes calldata signature
     ) external;
 
+    /// @notice Puts a grant in the place of another, without a moment in between: revokes one and grants the other, as
+    /// `revoke` and `grant` do.
+    /// @param patient The identity; the caller must be its controller.
+    /// @param oldId The id to revoke.
+    /// @param newId The id to put in force; not the same.
+    function renew(bytes32 patient, bytes32 oldId, bytes32 newId) external;
+
     /// @notice Ends all grants of a patient, the signed and undelivered ones too, by changing the epoch.
     /// @param patient The identity; the caller must be its controller.
     function revokeAll(bytes32 patient) external;
+
+    /// @notice Delivers a revocation of all grants that the patient's controller signed; anybody may. It ends one
+    /// epoch: delivered again, it is nobody's signature.
+    /// @param patient The identity.
+    /// @param signer Who signed, the controller; as in `grantBySig`.
+    /// @param signature Over `RevokeAll(bytes32 patient,uint64 epoch)` in the domain "Consentry Control", with the
+    /// patient's epoch of now.
+    function revokeAllBySig(bytes32 patient, bytes calldata signer, bytes calldata signature)
+        external;
 
     /// @notice What is stored of a grant; all zero for an id never seen.
     /// @param patient Who granted.
@@ -178,10 +191,6 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @notice The EIP-712 domain of grants: "Consentry", "1", this chain, this contract.
     /// @return separator Its hash, for the chain id of now.
     function domainSeparator() external view returns (bytes32 separator);
-
-    /// @notice The EIP-712 domain of control messages: "Consentry Control", "1", this chain, this contract.
-    /// @return separator Its hash, for the chain id of now.
-    function controlDomainSeparator() external view returns (bytes32 separator);
 
     /// @notice Where credentials are looked up.
     /// @return registry The ProviderRegistry that was named at deployment.

@@ -15,6 +15,15 @@ library TypedData {
     );
     bytes32 private constant _REVOKE_TYPEHASH =
         keccak256("Revoke(bytes32 patient,bytes32 grantId)");
+    bytes32 private constant _REVOKE_ALL_TYPEHASH =
+        keccak256("RevokeAll(bytes32 patient,uint64 epoch)");
+    bytes32 private constant _SET_CONTROLLER_TYPEHASH =
+        keccak256("SetController(bytes32 patient,address controller,uint256 sequence)");
+    bytes32 private constant _SET_ENCRYPTION_KEY_TYPEHASH = keccak256(
+        "SetEncryptionKey(bytes32 patient,uint16 algorithm,bytes publicKey,uint256 sequence)"
+    );
+    bytes32 private constant _SET_OPT_OUT_TYPEHASH =
+        keccak256("SetOptOut(bytes32 patient,uint32 purposes,uint256 sequence)");
 
     /// @notice The domain separator of the calling contract, on this chain, for a name.
     function domain(string memory name) internal view returns (bytes32) {
@@ -50,5 +59,40 @@ library TypedData {
     /// @notice The message of a revocation.
     function revocation(bytes32 patient, bytes32 id) internal pure returns (bytes32) {
         return keccak256(abi.encode(_REVOKE_TYPEHASH, patient, id));
+    }
+
+    /// @notice The message that ends all grants of an epoch.
+    function revocationOfAll(bytes32 patient, uint64 epoch) internal pure returns (bytes32) {
+        return keccak256(abi.encode(_REVOKE_ALL_TYPEHASH, patient, epoch));
+    }
+
+    /// @notice The message that names a controller.
+    function newController(bytes32 patient, address controller, uint256 sequence)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(_SET_CONTROLLER_TYPEHASH, patient, controller, sequence));
+    }
+
+    /// @notice The message that publishes an encryption key.
+    function encryptionKey(
+        bytes32 patient,
+        uint16 algorithm,
+        bytes calldata publicKey,
+        uint256 sequence
+    ) internal pure returns (bytes32) {
+        bytes32 key = keccak256(publicKey);
+        return
+            keccak256(abi.encode(_SET_ENCRYPTION_KEY_TYPEHASH, patient, algorithm, key, sequence));
+    }
+
+    /// @notice The message that says what a patient opts out of.
+    function optOut(bytes32 patient, uint32 purposes, uint256 sequence)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(_SET_OPT_OUT_TYPEHASH, patient, purposes, sequence));
     }
 }

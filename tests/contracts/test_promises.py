@@ -294,8 +294,10 @@ def test_no_contract_has_an_owner_a_pause_or_a_way_to_be_replaced(
         for method in contract.contract_type.mutable_methods
     }
     assert state_changing == {
-        *("grant", "grantMany", "grantBySig", "revoke", "revokeBySig", "revokeAll"),
-        *("setController", "setEncryptionKey"),
+        *("grant", "grantMany", "grantBySig", "renew"),
+        *("revoke", "revokeBySig", "revokeAll", "revokeAllBySig"),
+        *("setController", "setControllerBySig", "setEncryptionKey", "setEncryptionKeyBySig"),
+        *("setOptOut", "setOptOutBySig"),
         *("issue", "issueBatch", "issueEmergency", "suspend", "reinstate", "retire"),
         *("addAuthority", "retireAuthority"),
         *("anchor", "supersede"),

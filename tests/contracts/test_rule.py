@@ -19,6 +19,7 @@ class Stage:
     def __init__(self, project: Any, accounts: Any, chain: Any, consents: Any, providers: Any) -> None:
         self.project, self.chain, self.consents = project, chain, consents
         self.authority, self.patient, self.former = accounts[0], accounts[9], accounts[10]
+        self.opted_out = {2: accounts[1], 8: accounts[2], 0xFFFFFF9E: accounts[3]}
         self.now = chain.blocks.head.timestamp + AHEAD
         self.asked: dict[str, tuple[Any, ...]] = {}
         self._cast(accounts, providers)
@@ -48,8 +49,10 @@ class Stage:
             providers.suspend(each, sender=self.authority)
 
     def _play(self) -> None:
-        for patient in (self.patient, self.former):
+        for patient in (self.patient, self.former, *self.opted_out.values()):
             self.consents.revokeAll(identity(patient), sender=patient)
+        for purposes, patient in self.opted_out.items():
+            self.consents.setOptOut(identity(patient), purposes, sender=patient)
         for name, case in CASES.items():
             self.asked[name] = self._deliver(case)
         self.consents.revokeAll(identity(self.former), sender=self.former)
@@ -59,7 +62,7 @@ class Stage:
         actor, grantee = self._actor(case)
         said = case["terms"]
         old, other = case["deliveredEpoch"] == "old", said["epoch"] == "other"
-        patient = self.former if old else self.patient
+        patient = self.opted_out.get(case.get("optedOut"), self.former if old else self.patient)
         terms = Terms(
             identity(patient),
             identity(grantee),
@@ -113,4 +116,4 @@ def test_the_contract_gives_the_tables_reason(name: str, stage: Stage, consents:
 
 def test_the_table_has_every_reason_and_every_order_of_two() -> None:
     assert {case["why"] for case in CASES.values()} == set(REASONS)
-    assert sum(" comes before " in name for name in CASES) == 12 * 11 / 2 - 1
+    assert sum(" comes before " in name for name in CASES) == 13 * 12 / 2 - 1

@@ -16,16 +16,12 @@ from tests.contracts.words import (
     identity,
     raw,
     revoke_message,
+    signed,
     word,
 )
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 NO, DIRTY, SHORT, SILENT, REFUSING, BOMB, YES = range(7)
-
-
-def signed(signer: Any, message: Any) -> bytes:
-    """65 bytes: r, s, v."""
-    return bytes(signer.sign_message(message).encode_rsv())
 
 
 def compact(signature: bytes) -> bytes:

@@ -32,6 +32,7 @@ REASONS = (
     "EpochChanged",
     "CredentialNotLive",
     "NotGrantee",
+    "OptedOut",
 )
 
 
@@ -129,8 +130,18 @@ def grant_message(where: dict[str, Any], terms: Terms) -> SignableMessage:
 
 def revoke_message(where: dict[str, Any], patient: bytes, grant_id: bytes) -> SignableMessage:
     """What a patient signs to revoke."""
-    types = {"Revoke": _fields("bytes32 patient,bytes32 grantId")}
-    return encode_typed_data(where, types, {"patient": patient, "grantId": grant_id})
+    return control_message(where, "Revoke(bytes32 patient,bytes32 grantId)", patient, grant_id)
+
+
+def control_message(where: dict[str, Any], text: str, *values: Any) -> SignableMessage:
+    """A control message: ``text`` is its EIP-712 type, such as ``Revoke(bytes32 patient,bytes32 grantId)``."""
+    name, _, fields = text[:-1].partition("(")
+    return encode_typed_data(where, {name: _fields(fields)}, dict(zip(_names(fields), values, strict=True)))
+
+
+def signed(signer: Any, message: SignableMessage) -> bytes:
+    """An Ape account's signature in 65 bytes: r, s, v."""
+    return bytes(signer.sign_message(message).encode_rsv())
 
 
 def credential(provider: Any, organisation: Any = NOBODY, **changes: Any) -> dict[str, Any]:

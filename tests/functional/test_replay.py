@@ -16,7 +16,7 @@ from consentry.evidence.replay import History, Replay, end_of
 from consentry.keys.binding import identity
 from tests.support.world import DAY, World, make_world
 
-STEPS = 110
+STEPS = 140
 PATIENTS = ("patient", "other patient")
 PROVIDERS = ("hospital", "clinic", "clinician", "nurse")
 
@@ -44,6 +44,7 @@ class Chaos:
             self.grant: 12,
             self.revoke: 3,
             self.revoke_all: 1,
+            self.opt_out: 2,
             self.issue: 4,
             self.change: 5,
             self.wait: 3,
@@ -117,6 +118,11 @@ class Chaos:
         self.later(3 * DAY)
         self.note(terms, member.address, 1, READ)
         self.note(terms, organisation.address, 1, READ)
+
+    def opt_out(self) -> None:
+        name = self.random.choice(PATIENTS)
+        purposes = self.random.choice([0, 2, 4, 6])
+        self.send(name, "ConsentRegistry", "setOptOut", self.world.person(name).identity, purposes)
 
     def issue(self, name: str = "") -> None:
         """A credential, or a renewal with other content: an organisation may cease to be one."""

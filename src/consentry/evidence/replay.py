@@ -61,8 +61,9 @@ class Replay:
     """All events of a deployment up to a block, and what followed from them at each place.
 
     ``grants`` holds (status, epoch at delivery) by patient and grant id, ``epochs`` each patient's epoch,
-    ``credentials`` and ``cards`` (card hash, authority) each provider's, ``anchors`` by contributor and
-    record id, ``terms`` those that were used, ``entries`` the access log.
+    ``opt_outs`` the purposes that each opted out of, ``credentials`` and ``cards`` (card hash, authority)
+    each provider's, ``anchors`` by contributor and record id, ``terms`` those that were used, ``entries``
+    the access log.
     """
 
     def __init__(self, chain: Chain, head: int | None = None) -> None:
@@ -72,6 +73,7 @@ class Replay:
         self._times: dict[int, int] = {}
         self.grants: dict[tuple[bytes, bytes], History] = defaultdict(History)
         self.epochs: dict[bytes, History] = defaultdict(History)
+        self.opt_outs: dict[bytes, History] = defaultdict(History)
         self.credentials: dict[str, History] = defaultdict(History)
         self.cards: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
         self.anchors: dict[tuple[str, bytes], bytes] = {}
@@ -104,11 +106,14 @@ class Replay:
         return sorted(found, key=lambda event: (event.block, event.index))
 
     def _consents(self) -> None:
-        names = ("ConsentGranted", "ConsentRevoked", "AllConsentsRevoked")
+        names = ("ConsentGranted", "ConsentRevoked", "AllConsentsRevoked", "OptOutChanged")
         for event in self._events("ConsentRegistry", *names):
             place, patient = (event.block, event.index), event.args["patient"]
             if event.name == "AllConsentsRevoked":
                 self.epochs[patient].add(place, event.args["epoch"])
+                continue
+            if event.name == "OptOutChanged":
+                self.opt_outs[patient].add(place, event.args["purposes"])
                 continue
             status = 1 if event.name == "ConsentGranted" else 2
             self.grants[patient, event.args["grantId"]].add(place, status, self.epoch(patient, place))
@@ -133,6 +138,11 @@ class Replay:
     def epoch(self, patient: bytes, place: Place) -> int:
         """The patient's epoch at a place."""
         held = self.epochs[patient].at(place) if patient in self.epochs else None
+        return held[0] if held else 0
+
+    def opted_out(self, patient: bytes, place: Place) -> int:
+        """The purposes that the patient had opted out of at a place, as a mask."""
+        held = self.opt_outs[patient].at(place) if patient in self.opt_outs else None
         return held[0] if held else 0
 
     def credential(self, provider: str, place: Place) -> Credential | None:
@@ -166,6 +176,7 @@ class Replay:
             now=now,
             state=GrantState(*(held or (0, 0))),
             account_epoch=self.epoch(terms.patient, place),
+            opted_out=self.opted_out(terms.patient, place),
             actor_live=live is not None,
             actor_is_grantee=identity(actor) == terms.grantee,
             actor_is_live_member=self._live_member(live, terms.grantee, place, now),

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
+import {Signatures} from "../libraries/Signatures.sol";
+import {TypedData} from "../libraries/TypedData.sol";
+
+/// @title One word a patient, and who may change it
+/// @dev Base of the ConsentRegistry, so that controller, epoch and opt-out stand in the one word that every grant and
+/// every use reads.
+abstract contract Accounts is IIdentityRegistry {
+    uint256 internal immutable _CHAIN_ID;
+    bytes32 private immutable _controlDomain;
+
+    /// @dev One word: controller (bits 0 to 159; zero: the identity itself), epoch (160 to 223), flags (224 to 255).
+    mapping(bytes32 patient => uint256) internal _accounts;
+    mapping(bytes32 patient => uint256) private _sequences;
+
+    constructor() {
+        _CHAIN_ID = block.chainid;
+        _controlDomain = TypedData.domain("Consentry Control");
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function account(bytes32 patient)
+        external
+        view
+        returns (address controller, uint64 epoch, uint32 flags)
+    {
+        uint256 word = _accounts[patient];
+        return (address(uint160(word)), _epochIn(word), uint32(word >> 224));
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function controllerOf(bytes32 patient) external view returns (address) {
+        address controller = address(uint160(_accounts[patient]));
+        if (controller != address(0)) return controller;
+        return uint256(patient) >> 160 == 0 ? _nameOf(patient) : address(0);
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function sequenceOf(bytes32 patient) external view returns (uint256) {
+        return _sequences[patient];
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function epochOf(bytes32 patient) public view returns (uint64) {
+        return _epochIn(_accounts[patient]);
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function controlDomainSeparator() public view returns (bytes32) {
+        return block.chainid == _CHAIN_ID ? _controlDomain : TypedData.domain("Consentry Control");
+    }
+
+    /// @dev Changes the epoch to a number that nobody knew before this block, so that nobody can be made to sign
+    /// terms for an epoch to come.
+    function _changeEpoch(bytes32 patient, uint256 word) internal returns (uint64 epoch) {
+        epoch = uint64(uint256(keccak256(abi.encode(blockhash(block.number - 1), patient, word))));
+        if (epoch == _epochIn(word)) epoch = ~epoch;
+        _accounts[patient] = word & ~(uint256(type(uint64).max) << 160) | uint256(epoch) << 160;
+    }
+
+    /// @dev The number that the next signed message about this identity has to carry, used up with it.
+    function _useSequence(bytes32 patient) internal returns (uint256) {
+        return _sequences[patient]++;
+    }
+
+    /// @dev The account word of a patient for whom `who` acts; refuses everybody else. Without a controller the
+    /// identity acts for itself, all 32 bytes of it. Zero is nobody: it sends nothing, and `Signatures` never takes it
+    /// for a signer.
+    function _accountFor(bytes32 patient, bytes32 who) internal view returns (uint256 word) {
+        word = _accounts[patient];
+        if (uint160(word) == 0 ? who != patient : uint160(uint256(who)) != uint160(word)) {
+            revert NotController(patient, _nameOf(who));
+        }
+    }
+
+    /// @dev Who signed a control message about a patient, whether or not that somebody acts for the patient.
+    function _signerOf(
+        bytes32 patient,
+        bytes calldata signer,
+        bytes32 message,
+        bytes calldata signature
+    ) internal view returns (bytes32 who) {
+        who = Signatures.identityOf(signer);
+        bytes32 digest = TypedData.digest(controlDomainSeparator(), message);
+        _checkSignature(patient, signer, digest, signature);
+    }
+
+    /// @dev Refuses what the signer did not sign.
+    function _checkSignature(
+        bytes32 patient,
+        bytes calldata signer,
+        bytes32 digest,
+        bytes calldata signature
+    ) internal view {
+        if (!Signatures.isValid(signer, digest, signature)) {
+            revert SignatureInvalid(patient, _nameOf(Signatures.identityOf(signer)));
+        }
+    }
+
+    /// @dev The sender as an identity.
+    function _sender() internal view returns (bytes32) {
+        return bytes32(uint256(uint160(msg.sender)));
+    }
+
+    /// @dev The 20 bytes by which an account word names somebody.
+    function _nameOf(bytes32 who) internal pure returns (address) {
+        return address(uint160(uint256(who)));
+    }
+
+    /// @dev The epoch in an account word.
+    function _epochIn(uint256 word) internal pure returns (uint64) {
+        return uint64(word >> 160);
+    }
+}
