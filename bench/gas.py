@@ -251,11 +251,15 @@ def requests(b: Bench) -> None:
 
 
 def anchors(b: Bench) -> None:
-    """A hospital anchors a record, and then its successor."""
+    """A hospital anchors a record, its successor, and batches of a hundred; and erases."""
     ids = [word("record"), word("record, corrected")]
     act = ("hospital", "RecordRegistry")
     b.act(*act, "anchor", ids[0], word("anchor"), row="anchor", slots=NEW, target=47_500)
     b.act(*act, "supersede", *ids, word("anchor, corrected"), row="supersede", slots=READ + NEW + NEW)
+    b.act(*act, "markErased", ids[0], row="markErased", slots=READ + NEW)
+    for label, slots, target in (("first of a page", NEW, None), ("", CHANGED, 32_000)):
+        row = ", ".join(filter(None, ["anchorBatch, 100 records", label]))
+        b.act(*act, "anchorBatch", 1, word(f"root {label}"), 100, row=row, slots=slots, target=target)
 
 
 def measure() -> list[Row]:

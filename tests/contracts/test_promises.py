@@ -300,7 +300,7 @@ def test_no_contract_has_an_owner_a_pause_or_a_way_to_be_replaced(
         *("setOptOut", "setOptOutBySig"),
         *("issue", "issueBatch", "issueEmergency", "suspend", "reinstate", "retire"),
         *("addAuthority", "retireAuthority"),
-        *("anchor", "supersede"),
+        *("anchor", "anchorBatch", "anchorFromBatch", "supersede", "markErased", "markErasedInBatch"),
         "request",
     }
 
