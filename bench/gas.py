@@ -221,6 +221,24 @@ def consents(b: Bench) -> None:
     b.act(*step, row="setController", slots=NEW)
 
 
+def identities(b: Bench) -> None:
+    """A ward's guardian and trustees do what they are for."""
+    me, act = identity(b.person("child")), "ConsentRegistry"
+    at = {name: b.person(name).address for name in ("parent", "heir", "aunt", "teacher", "doctor")}
+    trustees = sorted((at["aunt"], at["teacher"], at["doctor"]), key=str.lower)
+    plan = (at["heir"], "0x" + "00" * 20, 0, "0x" + "00" * 20)
+    # An array's length and three members, and one word for threshold and delay; the round.
+    b.act("child", act, "setTrustees", me, trustees, 2, 86_400, row="setTrustees, 3", slots=READ + 6 * NEW)
+    step = ("child", act, "setGuardian", me, at["parent"], START + YEAR, at["heir"])
+    b.act(*step, row="setGuardian", slots=3 * NEW)
+    b.act("parent", act, "grant", me, word("grant"), row="grant, by a guardian", slots=2 * READ + NEW)
+    for name, row in (("aunt", "supportRecovery, first"), ("teacher", "supportRecovery, last")):
+        slots = 3 * READ + (NEW if name == "aunt" else CHANGED)
+        b.act(name, act, "supportRecovery", me, plan, row=row, slots=slots)
+    b.now += 86_400
+    b.act("sponsor", act, "executeRecovery", me, plan, row="executeRecovery", slots=READ + 3 * CHANGED)
+
+
 def sign(b: Bench, domain: bytes, message: bytes) -> bytes:
     """The patient's signature over a typed message."""
     digest = keccak(b"\x19\x01" + domain + message)
@@ -266,7 +284,7 @@ def measure() -> list[Row]:
     """Every row, on a new Anvil."""
     with anvil(hardfork="osaka", timestamp=START) as url:
         b = Bench(Web3(HTTPProvider(url)))
-        for part in (deploy, onboarding, consents, requests, anchors):
+        for part in (deploy, onboarding, consents, identities, requests, anchors):
             part(b)
     return b.rows
 

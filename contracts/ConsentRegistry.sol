@@ -9,8 +9,8 @@ import {TypedData} from "./libraries/TypedData.sol";
 
 /// @title Who may?
 contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
-    /// @dev One word: status (bits 0 to 7), by guardian (8 to 15; reserved), guardian's number (16 to 31;
-    /// reserved), the patient's epoch at delivery (32 to 95), granted at (96 to 135), ended at (136 to 175).
+    /// @dev One word: status (bits 0 to 7), by the guardian (8 to 15), the number of the guardianship under which it
+    /// came into force (16 to 31; zero: none), the patient's epoch at delivery (32 to 95), granted at (96 to 135), ended at (136 to 175).
     struct Grant {
         uint256 word;
     }
@@ -38,19 +38,15 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function grant(bytes32 patient, bytes32 grantId) external {
-        uint64 epoch = _epochIn(_accountFor(patient, _sender()));
-        Grant storage g = _grants[patient][grantId];
-        if (!_isInForce(g, patient, grantId, epoch)) _start(g, patient, grantId, epoch);
+        (uint256 word, uint256 mark) = _accountFor(patient, _sender());
+        _put(patient, grantId, word, mark);
     }
 
     /// @inheritdoc IConsentRegistry
     function grantMany(bytes32 patient, bytes32[] calldata grantIds) external {
-        uint64 epoch = _epochIn(_accountFor(patient, _sender()));
+        (uint256 word, uint256 mark) = _accountFor(patient, _sender());
         for (uint256 i = 0; i < grantIds.length; ++i) {
-            Grant storage g = _grants[patient][grantIds[i]];
-            if (!_isInForce(g, patient, grantIds[i], epoch)) {
-                _start(g, patient, grantIds[i], epoch);
-            }
+            _put(patient, grantIds[i], word, mark);
         }
     }
 
@@ -61,12 +57,11 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         bytes32 grantId,
         bytes calldata signature
     ) external {
-        uint64 epoch = epochOf(patient);
         Grant storage g = _grants[patient][grantId];
-        if (_isInForce(g, patient, grantId, epoch)) return;
-        _accountFor(patient, Signatures.identityOf(signer));
+        if (_isInForce(g, patient, grantId, epochOf(patient))) return;
+        (uint256 word, uint256 mark) = _accountFor(patient, Signatures.identityOf(signer));
         _checkSignature(patient, signer, TypedData.digest(domainSeparator(), grantId), signature);
-        _start(g, patient, grantId, epoch);
+        _start(g, patient, grantId, word, mark);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -94,17 +89,17 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function renew(bytes32 patient, bytes32 oldId, bytes32 newId) external {
-        uint64 epoch = _epochIn(_accountFor(patient, _sender()));
+        (uint256 account_, uint256 mark) = _accountFor(patient, _sender());
         Grant storage g = _grants[patient][oldId];
         uint256 word = g.word;
         if (uint8(word) != _REVOKED) _end(g, word, patient, oldId);
-        g = _grants[patient][newId];
-        if (!_isInForce(g, patient, newId, epoch)) _start(g, patient, newId, epoch);
+        _put(patient, newId, account_, mark);
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeAll(bytes32 patient) external {
-        _revokeAll(patient, _accountFor(patient, _sender()));
+        (uint256 word,) = _accountFor(patient, _sender());
+        _changeEpoch(patient, word);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -112,7 +107,9 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         external
     {
         bytes32 message = TypedData.revocationOfAll(patient, epochOf(patient));
-        _revokeAll(patient, _accountFor(patient, _signerOf(patient, signer, message, signature)));
+        bytes32 who = _signerOf(patient, signer, message, signature);
+        (uint256 word,) = _accountFor(patient, who);
+        _changeEpoch(patient, word);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -140,7 +137,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     /// @inheritdoc IConsentRegistry
     function inForce(bytes32 patient, bytes32 grantId, uint64 epoch) external view returns (bool) {
         uint256 word = _grants[patient][grantId].word;
-        return uint8(word) == _IN_FORCE && _isOfEpoch(word, _accounts[patient], epoch);
+        bool current = _isOfEpoch(word, _accounts[patient], epoch);
+        return uint8(word) == _IN_FORCE && current && !_hasLapsed(patient, word);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -184,6 +182,9 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         if (uint8(word) != _IN_FORCE) return word == 0 ? Reason.NotGranted : Reason.Revoked;
         uint256 held = _accounts[terms.patient];
         if (!_isOfEpoch(word, held, terms.epoch)) return Reason.EpochChanged;
+        if (uint16(word >> 16) != 0 && _hasLapsed(terms.patient, word)) {
+            return Reason.GuardianshipEnded;
+        }
         if (held >> 224 & _SECONDARY & asked != 0) return Reason.OptedOut;
 
         if (providers.may(actor, terms.grantee, flags & _MEMBERS != 0)) return Reason.None;
@@ -195,18 +196,23 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         return block.chainid == _CHAIN_ID ? _grantDomain : TypedData.domain("Consentry");
     }
 
-    function _start(Grant storage g, bytes32 patient, bytes32 grantId, uint64 epoch) private {
-        g.word = _IN_FORCE | uint256(epoch) << 32 | block.timestamp << 96;
+    /// @dev Puts a grant in force that is not; refuses one that has ended.
+    function _put(bytes32 patient, bytes32 grantId, uint256 word, uint256 mark) private {
+        Grant storage g = _grants[patient][grantId];
+        if (_isInForce(g, patient, grantId, _epochIn(word))) return;
+        _start(g, patient, grantId, word, mark);
+    }
+
+    function _start(Grant storage g, bytes32 patient, bytes32 grantId, uint256 word, uint256 mark)
+        private
+    {
+        g.word = _IN_FORCE | mark | uint256(_epochIn(word)) << 32 | block.timestamp << 96;
         emit ConsentGranted(patient, grantId);
     }
 
     function _end(Grant storage g, uint256 word, bytes32 patient, bytes32 grantId) private {
         g.word = word & ~_IN_FORCE | _REVOKED | block.timestamp << 136;
         emit ConsentRevoked(patient, grantId);
-    }
-
-    function _revokeAll(bytes32 patient, uint256 word) private {
-        emit AllConsentsRevoked(patient, _changeEpoch(patient, word));
     }
 
     /// @dev Whether a grant is in force in this epoch; refuses one that has ended.
@@ -217,7 +223,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     {
         uint256 word = g.word;
         if (word == 0) return false;
-        if (uint8(word) != _IN_FORCE || uint64(word >> 32) != epoch) {
+        bool current = uint8(word) == _IN_FORCE && uint64(word >> 32) == epoch;
+        if (!current || _hasLapsed(patient, word)) {
             revert GrantEnded(patient, grantId);
         }
         return true;

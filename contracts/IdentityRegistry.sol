@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Accounts} from "./identity/Accounts.sol";
+import {Recovery} from "./identity/Recovery.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {TypedData} from "./libraries/TypedData.sol";
 
 /// @title Who acts for this patient?
-abstract contract IdentityRegistry is Accounts {
+abstract contract IdentityRegistry is Recovery {
     /// @dev The purposes of purposes.csv that are secondary: all but TREAT (0), PATRQT (5) and ETREAT (6). As bits of
     /// the account's flags they say what the patient opted out of.
     uint256 internal constant _SECONDARY = 0xffffff9e;
@@ -72,7 +72,8 @@ abstract contract IdentityRegistry is Accounts {
     }
 
     function _setController(bytes32 patient, address controller, bytes32 who) private {
-        uint256 word = _accountFor(patient, who);
+        (uint256 word, uint256 mark) = _accountFor(patient, who);
+        _checkNoGuardian(patient, mark);
         if (controller == address(0)) revert ControllerZero(patient);
         _accounts[patient] = word >> 160 << 160 | uint160(controller);
         emit ControllerChanged(patient, controller, _nameOf(who));
@@ -91,7 +92,7 @@ abstract contract IdentityRegistry is Accounts {
     }
 
     function _setOptOut(bytes32 patient, uint32 purposes, bytes32 who) private {
-        uint256 word = _accountFor(patient, who);
+        (uint256 word,) = _accountFor(patient, who);
         if (purposes & ~_SECONDARY != 0) revert PurposeNotSecondary(patient, purposes);
         _accounts[patient] = word & ~(_SECONDARY << 224) | uint256(purposes) << 224;
         emit OptOutChanged(patient, purposes);

@@ -22,7 +22,7 @@ struct Terms {
 }
 
 /// @notice Why terms do not allow an act: the first check that failed. The order of checks is that of the numbers, but
-/// for the reasons from OptedOut on: they come after EpochChanged, before CredentialNotLive.
+/// for two: GuardianshipEnded and then OptedOut come after EpochChanged, before CredentialNotLive.
 enum Reason {
     None, // nothing failed: allowed
     UnknownFlags, // the terms carry flags that do not exist
@@ -37,7 +37,8 @@ enum Reason {
     EpochChanged, // delivered, signed and current epoch are not all equal
     CredentialNotLive, // the actor has no credential that is live now
     NotGrantee, // the actor is not the grantee, nor a member that may act for it
-    OptedOut // the patient opted out of this secondary use, whatever the terms say
+    OptedOut, // the patient opted out of this secondary use, whatever the terms say
+    GuardianshipEnded // granted under a guardianship that is over
 }
 
 /// @title Who may?
@@ -55,12 +56,8 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @param grantId The struct hash of the terms.
     event ConsentRevoked(bytes32 indexed patient, bytes32 indexed grantId);
 
-    /// @notice Emitted when all of a patient's grants ended at once.
-    /// @param patient Who revoked.
-    /// @param epoch The new epoch; grants of any other are over.
-    event AllConsentsRevoked(bytes32 indexed patient, uint64 epoch);
-
-    /// @notice Thrown when an id is granted that was revoked, or that came into force in an earlier epoch.
+    /// @notice Thrown when an id is granted that was revoked, or that came into force in an earlier
+    /// epoch or guardianship.
     /// @param patient Who grants.
     /// @param grantId The id that ended.
     error GrantEnded(bytes32 patient, bytes32 grantId);
@@ -134,8 +131,9 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @param patient Who granted.
     /// @param grantId The struct hash of the terms.
     /// @return status 0 none, 1 in force, 2 revoked. A grant that ended with its epoch keeps its 1.
-    /// @return byGuardian Reserved; false.
-    /// @return guardianSeq Reserved; zero.
+    /// @return byGuardian True where the guardian in office put it in force.
+    /// @return guardianSeq The number of the guardianship under which it came into force and with which it ends; zero:
+    /// none.
     /// @return epoch The patient's epoch when it came into force.
     /// @return grantedAt When it came into force, in Unix seconds; zero: never.
     /// @return endedAt When it was revoked, in Unix seconds; zero: never.
@@ -155,7 +153,8 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @param patient Who granted.
     /// @param grantId The struct hash of the terms.
     /// @param epoch The epoch in the terms.
-    /// @return yes True where it is in force, came into force in this epoch, and this epoch is the patient's.
+    /// @return yes True where it is in force, came into force in this epoch, this epoch is the patient's, and the
+    /// guardianship under which it came into force, if any, is not over.
     function inForce(bytes32 patient, bytes32 grantId, uint64 epoch)
         external
         view

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IGuardianship} from "./IGuardianship.sol";
+import {IRecovery} from "./IRecovery.sol";
+
 /// @title Who acts for this patient?
 /// @notice A patient is an identity of 32 bytes: an account's address, left-padded with zeros, or the hash of an
 /// ERC-7913 signer (the address of a verifier and behind it a key). It exists without being registered, and until
 /// that is changed it is its own controller. As somebody else's controller, a signer without an account is named by
 /// the last 20 bytes of its hash.
-interface IIdentityRegistry {
+interface IIdentityRegistry is IGuardianship, IRecovery {
     /// @notice Emitted when somebody else, or the identity itself again, became the controller.
     /// @param patient The identity.
     /// @param controller Who signs for the identity from now on.
@@ -18,6 +21,11 @@ interface IIdentityRegistry {
     /// @param algorithm Which algorithm the key is for (a HPKE KEM id, such as 0x647a for X-Wing).
     /// @param publicKey The public key, in that algorithm's own encoding.
     event EncryptionKeySet(bytes32 indexed patient, uint16 algorithm, bytes publicKey);
+
+    /// @notice Emitted when all of a patient's grants ended at once.
+    /// @param patient The identity.
+    /// @param epoch The new epoch; grants of any other are over.
+    event AllConsentsRevoked(bytes32 indexed patient, uint64 epoch);
 
     /// @notice Emitted when a patient opted out of secondary use, or back in.
     /// @param patient The identity.
@@ -110,9 +118,9 @@ interface IIdentityRegistry {
 
     /// @notice What is stored of an identity; all zero for one that never changed anything.
     /// @param patient The identity.
-    /// @return controller Who signs for the identity; zero: the identity itself.
+    /// @return controller Who signs for the identity; zero: the identity itself. After a guardianship see `controllerOf`.
     /// @return epoch The number that every grant in force carries; changing it ends them all.
-    /// @return flags What the patient opted out of, as bits of purposes.csv.
+    /// @return flags What the patient opted out of, as bits of purposes.csv; bit 0: there is or was a guardianship.
     function account(bytes32 patient)
         external
         view
@@ -120,7 +128,8 @@ interface IIdentityRegistry {
 
     /// @notice Who signs for the identity now.
     /// @param patient The identity.
-    /// @return controller The controller; zero where no account can be meant (the identity is a hash and its own).
+    /// @return controller The controller; zero where no account can be meant (the identity is a hash and its own, or
+    /// a guardianship is over that had no successor).
     function controllerOf(bytes32 patient) external view returns (address controller);
 
     /// @notice The epoch in which new grants have to be signed.

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 from eth_utils.crypto import keccak
@@ -19,9 +18,9 @@ from consentry.consent.card import new_card
 from consentry.consent.terms import DEPOSIT, MEMBERS, READ, typed_revoke
 from consentry.envelope.deposit import Header, Part
 from consentry.fhir import records_from_bytes, synthetic_bundle
-from consentry.keys.typed import CONTROL, message
 from consentry.record import kinds
 from tests.attacks.forbidden import Forbidden
+from tests.attacks.identities import identities
 from tests.attacks.registers import registers_once
 from tests.attacks.support import Recorder, deposit_terms, envelope, record_all, statement_of
 from tests.support.world import DAY, KINDS, World, make_world, record
@@ -144,34 +143,7 @@ def by_hand(world: World) -> None:
     renewed = world.chain.grants_of(world.patient)[0], keccak(text="a grant that nobody described")
     world.chain.send(patient.signer, "ConsentRegistry", "renew", world.patient, *renewed)
     world.chain.send(patient.signer, "ConsentRegistry", "setOptOut", world.patient, 8)
-    identity_by_hand(world)
-
-
-def identity_by_hand(world: World) -> None:
-    """What may be done with an identity, by transactions and by signatures that anybody delivers."""
-    stranger, neighbour = world.person("stranger").signer, world.person("neighbour")
-    its, key = neighbour.identity, b"a public key"
-    signed = (bytes.fromhex(neighbour.address[2:]),)
-
-    def deliver(function: str, primary: str, *fields: tuple[str, str, Any], given: int | None = None) -> None:
-        text = [("bytes32", "patient", its), *fields]
-        signature = neighbour.signer.sign_typed_data(
-            message(world.chain.deployment, primary, text, domain=CONTROL)
-        )
-        values = [value for _, _, value in fields[:given]]
-        world.chain.send(stranger, "ConsentRegistry", function, its, *values, *signed, signature)
-
-    def number() -> tuple[str, str, int]:
-        return "uint256", "sequence", world.chain.rpc.call("ConsentRegistry", "sequenceOf", its)
-
-    epoch = ("uint64", "epoch", world.chain.epoch_of(its))
-    deliver("revokeAllBySig", "RevokeAll", epoch, given=0)
-    deliver("setOptOutBySig", "SetOptOut", ("uint32", "purposes", 8), number(), given=1)
-    public = (("uint16", "algorithm", 1), ("bytes", "publicKey", key))
-    deliver("setEncryptionKeyBySig", "SetEncryptionKey", *public, number(), given=2)
-    again = ("address", "controller", neighbour.address)
-    deliver("setControllerBySig", "SetController", again, number(), given=1)
-    world.chain.send(neighbour.signer, "ConsentRegistry", "setController", its, stranger.address)
+    identities(world)
 
 
 def read_all_alone(world: World, patient: Client) -> None:

@@ -8,6 +8,7 @@ import pytest
 from eth_account.messages import SignableMessage
 
 from tests.contracts.words import (
+    HOUR,
     NO_WORD,
     NOBODY,
     RESEARCH,
@@ -35,6 +36,22 @@ CHANGES: dict[str, tuple[str, tuple[Any, ...]]] = {
         (0x647A, KEY),
     ),
     "SetOptOut(bytes32 patient,uint32 purposes,uint256 sequence)": ("setOptOutBySig", (RESEARCH,)),
+    "SetGuardian(bytes32 patient,address guardian,uint40 until,address successor,uint256 sequence)": (
+        "setGuardianBySig",
+        ("0x" + "11" * 20, 2**40 - 1, "0x" + "22" * 20),
+    ),
+    "SetTrustees(bytes32 patient,address[] trustees,uint8 threshold,uint40 delay,uint256 sequence)": (
+        "setTrusteesBySig",
+        (["0x" + "11" * 20, "0x" + "22" * 20], 2, 7 * 24 * HOUR),
+    ),
+}
+# What comes of it, as events, in order.
+EVENTS = {
+    "SetController": ["ControllerChanged"],
+    "SetEncryptionKey": ["EncryptionKeySet"],
+    "SetOptOut": ["OptOutChanged"],
+    "SetGuardian": ["GuardianAppointed", "AllConsentsRevoked"],
+    "SetTrustees": ["TrusteesNamed"],
 }
 
 
@@ -61,10 +78,10 @@ def message(change: str, control: Any, me: bytes) -> Callable[[int], SignableMes
 
 
 def test_anybody_delivers_a_change_that_the_controller_signed(
-    deliver: Deliver, message: Any, consents: Any, patient: Any, me: bytes
+    change: str, deliver: Deliver, message: Any, consents: Any, patient: Any, me: bytes
 ) -> None:
     receipt = deliver(signed(patient, message(0)), patient)
-    assert len(receipt.events) == 1
+    assert [event.event_name for event in receipt.events] == EVENTS[change.partition("(")[0]]
     assert consents.sequenceOf(me) == 1
 
 

@@ -180,7 +180,7 @@ def test_a_grant_is_one_word(consents: Any, patient: Any, me: bytes, chain: Any)
     granted = chain.blocks.head.timestamp
     consents.revoke(me, ID, sender=patient)
     ended = chain.blocks.head.timestamp
-    of_patient = keccak(encode(["bytes32", "uint256"], [me, 3]))
+    of_patient = keccak(encode(["bytes32", "uint256"], [me, 8]))
     slot = int.from_bytes(keccak(encode(["bytes32", "bytes32"], [ID, of_patient])))
     stored = int.from_bytes(chain.provider.get_storage(consents.address, slot))
     assert stored == 2 | consents.epochOf(me) << 32 | granted << 96 | ended << 136

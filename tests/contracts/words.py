@@ -33,6 +33,7 @@ REASONS = (
     "CredentialNotLive",
     "NotGrantee",
     "OptedOut",
+    "GuardianshipEnded",
 )
 
 
