@@ -9,8 +9,8 @@ import {TypedData} from "./libraries/TypedData.sol";
 
 /// @title Who may?
 contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
-    /// @dev One word: status (bits 0 to 7), by guardian (8 to 15; reserved), guardian's number (16 to 31;
-    /// reserved), the patient's epoch at delivery (32 to 95), granted at (96 to 135), ended at (136 to 175).
+    /// @dev One word: status (bits 0 to 7), by the guardian (8 to 15), the number of the guardianship under which it
+    /// came into force (16 to 31; zero: none), the patient's epoch at delivery (32 to 95), granted at (96 to 135), ended at (136 to 175).
     struct Grant {
         uint256 word;
     }
@@ -26,35 +26,27 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     /// @inheritdoc IConsentRegistry
     IProviderRegistry public immutable providers;
 
-    uint256 private immutable _chainId;
     bytes32 private immutable _grantDomain;
-    bytes32 private immutable _controlDomain;
 
     mapping(bytes32 patient => mapping(bytes32 grantId => Grant)) private _grants;
 
     /// @param registry Where credentials are looked up.
     constructor(IProviderRegistry registry) {
         providers = registry;
-        _chainId = block.chainid;
         _grantDomain = TypedData.domain("Consentry");
-        _controlDomain = TypedData.domain("Consentry Control");
     }
 
     /// @inheritdoc IConsentRegistry
     function grant(bytes32 patient, bytes32 grantId) external {
-        uint64 epoch = _epochIn(_accountFor(patient, msg.sender));
-        Grant storage g = _grants[patient][grantId];
-        if (!_isInForce(g, patient, grantId, epoch)) _start(g, patient, grantId, epoch);
+        (uint256 word, uint256 mark) = _accountFor(patient, _sender());
+        _put(patient, grantId, word, mark);
     }
 
     /// @inheritdoc IConsentRegistry
     function grantMany(bytes32 patient, bytes32[] calldata grantIds) external {
-        uint64 epoch = _epochIn(_accountFor(patient, msg.sender));
+        (uint256 word, uint256 mark) = _accountFor(patient, _sender());
         for (uint256 i = 0; i < grantIds.length; ++i) {
-            Grant storage g = _grants[patient][grantIds[i]];
-            if (!_isInForce(g, patient, grantIds[i], epoch)) {
-                _start(g, patient, grantIds[i], epoch);
-            }
+            _put(patient, grantIds[i], word, mark);
         }
     }
 
@@ -65,16 +57,16 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         bytes32 grantId,
         bytes calldata signature
     ) external {
-        uint64 epoch = epochOf(patient);
         Grant storage g = _grants[patient][grantId];
-        if (_isInForce(g, patient, grantId, epoch)) return;
+        if (_isInForce(g, patient, grantId, epochOf(patient))) return;
+        (uint256 word, uint256 mark) = _accountFor(patient, Signatures.identityOf(signer));
         _checkSignature(patient, signer, TypedData.digest(domainSeparator(), grantId), signature);
-        _start(g, patient, grantId, epoch);
+        _start(g, patient, grantId, word, mark);
     }
 
     /// @inheritdoc IConsentRegistry
     function revoke(bytes32 patient, bytes32 grantId) external {
-        _accountFor(patient, msg.sender);
+        _accountFor(patient, _sender());
         Grant storage g = _grants[patient][grantId];
         uint256 word = g.word;
         if (uint8(word) != _REVOKED) _end(g, word, patient, grantId);
@@ -91,15 +83,33 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         uint256 word = g.word;
         if (uint8(word) == _REVOKED) return;
         bytes32 message = TypedData.revocation(patient, grantId);
-        bytes32 digest = TypedData.digest(controlDomainSeparator(), message);
-        _checkSignature(patient, signer, digest, signature);
+        _accountFor(patient, _signerOf(patient, signer, message, signature));
         _end(g, word, patient, grantId);
     }
 
     /// @inheritdoc IConsentRegistry
+    function renew(bytes32 patient, bytes32 oldId, bytes32 newId) external {
+        (uint256 account_, uint256 mark) = _accountFor(patient, _sender());
+        Grant storage g = _grants[patient][oldId];
+        uint256 word = g.word;
+        if (uint8(word) != _REVOKED) _end(g, word, patient, oldId);
+        _put(patient, newId, account_, mark);
+    }
+
+    /// @inheritdoc IConsentRegistry
     function revokeAll(bytes32 patient) external {
-        uint64 epoch = _changeEpoch(patient, _accountFor(patient, msg.sender));
-        emit AllConsentsRevoked(patient, epoch);
+        (uint256 word,) = _accountFor(patient, _sender());
+        _changeEpoch(patient, word);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeAllBySig(bytes32 patient, bytes calldata signer, bytes calldata signature)
+        external
+    {
+        bytes32 message = TypedData.revocationOfAll(patient, epochOf(patient));
+        bytes32 who = _signerOf(patient, signer, message, signature);
+        (uint256 word,) = _accountFor(patient, who);
+        _changeEpoch(patient, word);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -127,7 +137,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     /// @inheritdoc IConsentRegistry
     function inForce(bytes32 patient, bytes32 grantId, uint64 epoch) external view returns (bool) {
         uint256 word = _grants[patient][grantId].word;
-        return uint8(word) == _IN_FORCE && _isOfEpoch(word, patient, epoch);
+        bool current = _isOfEpoch(word, _accounts[patient], epoch);
+        return uint8(word) == _IN_FORCE && current && !_hasLapsed(patient, word);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -152,27 +163,29 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
         view
         returns (Reason)
     {
-        uint256 flags = terms.flags;
-        uint256 purposes = terms.purposes;
+        (uint256 flags, uint256 purposes, uint256 asked) = (terms.flags, terms.purposes, purpose);
         if (flags & ~_KNOWN_FLAGS != 0) return Reason.UnknownFlags;
-        if (flag != _READ && flag != _DEPOSIT) return Reason.FlagNotGranted;
-        if (flags & flag == 0) return Reason.FlagNotGranted;
-        if (flags & _DEPOSIT != 0 && purposes != 0) return Reason.PurposesNotZero;
-        if (flag == _READ) {
-            unchecked {
-                if (purpose == 0 || purpose & (purpose - 1) != 0) return Reason.PurposeNotOne;
+        unchecked {
+            if (uint256(flag) - 1 > 1 || flags & flag == 0) return Reason.FlagNotGranted;
+            if (flags & _DEPOSIT != 0 && purposes != 0) return Reason.PurposesNotZero;
+            if (flag == _READ) {
+                if (asked == 0 || asked & (asked - 1) != 0) return Reason.PurposeNotOne;
+                if (purposes & asked == 0) return Reason.PurposeNotGranted;
+            } else if (asked != 0) {
+                return Reason.PurposesNotZero;
             }
-            if (purposes & purpose == 0) return Reason.PurposeNotGranted;
-        } else if (purpose != 0) {
-            return Reason.PurposesNotZero;
         }
         if (block.timestamp < terms.notBefore) return Reason.NotYetValid;
         if (block.timestamp >= terms.expiresAt) return Reason.Expired;
 
         uint256 word = _grants[terms.patient][TypedData.grantId(terms)].word;
-        if (word == 0) return Reason.NotGranted;
-        if (uint8(word) != _IN_FORCE) return Reason.Revoked;
-        if (!_isOfEpoch(word, terms.patient, terms.epoch)) return Reason.EpochChanged;
+        if (uint8(word) != _IN_FORCE) return word == 0 ? Reason.NotGranted : Reason.Revoked;
+        uint256 held = _accounts[terms.patient];
+        if (!_isOfEpoch(word, held, terms.epoch)) return Reason.EpochChanged;
+        if (uint16(word >> 16) != 0 && _hasLapsed(terms.patient, word)) {
+            return Reason.GuardianshipEnded;
+        }
+        if (held >> 224 & _SECONDARY & asked != 0) return Reason.OptedOut;
 
         if (providers.may(actor, terms.grantee, flags & _MEMBERS != 0)) return Reason.None;
         return providers.isLive(actor) ? Reason.NotGrantee : Reason.CredentialNotLive;
@@ -180,16 +193,20 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @inheritdoc IConsentRegistry
     function domainSeparator() public view returns (bytes32) {
-        return block.chainid == _chainId ? _grantDomain : TypedData.domain("Consentry");
+        return block.chainid == _CHAIN_ID ? _grantDomain : TypedData.domain("Consentry");
     }
 
-    /// @inheritdoc IConsentRegistry
-    function controlDomainSeparator() public view returns (bytes32) {
-        return block.chainid == _chainId ? _controlDomain : TypedData.domain("Consentry Control");
+    /// @dev Puts a grant in force that is not; refuses one that has ended.
+    function _put(bytes32 patient, bytes32 grantId, uint256 word, uint256 mark) private {
+        Grant storage g = _grants[patient][grantId];
+        if (_isInForce(g, patient, grantId, _epochIn(word))) return;
+        _start(g, patient, grantId, word, mark);
     }
 
-    function _start(Grant storage g, bytes32 patient, bytes32 grantId, uint64 epoch) private {
-        g.word = _IN_FORCE | uint256(epoch) << 32 | block.timestamp << 96;
+    function _start(Grant storage g, bytes32 patient, bytes32 grantId, uint256 word, uint256 mark)
+        private
+    {
+        g.word = _IN_FORCE | mark | uint256(_epochIn(word)) << 32 | block.timestamp << 96;
         emit ConsentGranted(patient, grantId);
     }
 
@@ -206,27 +223,15 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     {
         uint256 word = g.word;
         if (word == 0) return false;
-        if (uint8(word) != _IN_FORCE || uint64(word >> 32) != epoch) {
+        bool current = uint8(word) == _IN_FORCE && uint64(word >> 32) == epoch;
+        if (!current || _hasLapsed(patient, word)) {
             revert GrantEnded(patient, grantId);
         }
         return true;
     }
 
-    function _checkSignature(
-        bytes32 patient,
-        bytes calldata signer,
-        bytes32 digest,
-        bytes calldata signature
-    ) private view {
-        if (signer.length != 20) revert SignerNotSupported(signer);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        address who = address(bytes20(signer)); // 20 bytes, as checked
-        _accountFor(patient, who);
-        if (!Signatures.isValid(who, digest, signature)) revert SignatureInvalid(patient, who);
-    }
-
     /// @dev Whether a grant's epoch at delivery, the one in its terms and the patient's are the same.
-    function _isOfEpoch(uint256 word, bytes32 patient, uint64 epoch) private view returns (bool) {
-        return uint64(word >> 32) == epoch && epochOf(patient) == epoch;
+    function _isOfEpoch(uint256 word, uint256 held, uint64 epoch) private pure returns (bool) {
+        return uint64((word >> 32 ^ epoch) | (held >> 160 ^ epoch)) == 0;
     }
 }

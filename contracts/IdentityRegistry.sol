@@ -1,47 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Recovery} from "./identity/Recovery.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
+import {TypedData} from "./libraries/TypedData.sol";
 
 /// @title Who acts for this patient?
-/// @dev Base of the ConsentRegistry, so that controller and epoch stand in the one word that every grant reads.
-abstract contract IdentityRegistry is IIdentityRegistry {
-    /// @dev One word: controller (bits 0 to 159; zero: the identity itself), epoch (160 to 223), flags (224 to 255;
-    /// reserved).
-    mapping(bytes32 patient => uint256) private _accounts;
+abstract contract IdentityRegistry is Recovery {
+    /// @dev The purposes of purposes.csv that are secondary: all but TREAT (0), PATRQT (5) and ETREAT (6). As bits of
+    /// the account's flags they say what the patient opted out of.
+    uint256 internal constant _SECONDARY = 0xffffff9e;
+
     mapping(bytes32 patient => bytes32) private _encryptionKeyHashes;
 
     /// @inheritdoc IIdentityRegistry
     function setController(bytes32 patient, address controller) external {
-        uint256 word = _accountFor(patient, msg.sender);
-        if (controller == address(0)) revert ControllerZero(patient);
-        _accounts[patient] = word >> 160 << 160 | uint160(controller);
-        emit ControllerChanged(patient, controller, msg.sender);
+        _setController(patient, controller, _sender());
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function setControllerBySig(
+        bytes32 patient,
+        address controller,
+        bytes calldata signer,
+        bytes calldata signature
+    ) external {
+        bytes32 message = TypedData.newController(patient, controller, _useSequence(patient));
+        _setController(patient, controller, _signerOf(patient, signer, message, signature));
     }
 
     /// @inheritdoc IIdentityRegistry
     function setEncryptionKey(bytes32 patient, uint16 algorithm, bytes calldata publicKey)
         external
     {
-        _accountFor(patient, msg.sender);
-        if (publicKey.length == 0) revert EncryptionKeyEmpty(patient);
-        _encryptionKeyHashes[patient] = keccak256(abi.encode(algorithm, publicKey));
-        emit EncryptionKeySet(patient, algorithm, publicKey);
+        _setEncryptionKey(patient, algorithm, publicKey, _sender());
     }
 
     /// @inheritdoc IIdentityRegistry
-    function account(bytes32 patient)
-        external
-        view
-        returns (address controller, uint64 epoch, uint32 flags)
-    {
-        uint256 word = _accounts[patient];
-        return (address(uint160(word)), _epochIn(word), uint32(word >> 224));
+    function setEncryptionKeyBySig(
+        bytes32 patient,
+        uint16 algorithm,
+        bytes calldata publicKey,
+        bytes calldata signer,
+        bytes calldata signature
+    ) external {
+        uint256 sequence = _useSequence(patient);
+        bytes32 message = TypedData.encryptionKey(patient, algorithm, publicKey, sequence);
+        bytes32 who = _signerOf(patient, signer, message, signature);
+        _setEncryptionKey(patient, algorithm, publicKey, who);
     }
 
     /// @inheritdoc IIdentityRegistry
-    function controllerOf(bytes32 patient) external view returns (address) {
-        return _controllerIn(_accounts[patient], patient);
+    function setOptOut(bytes32 patient, uint32 purposes) external {
+        _setOptOut(patient, purposes, _sender());
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function setOptOutBySig(
+        bytes32 patient,
+        uint32 purposes,
+        bytes calldata signer,
+        bytes calldata signature
+    ) external {
+        bytes32 message = TypedData.optOut(patient, purposes, _useSequence(patient));
+        _setOptOut(patient, purposes, _signerOf(patient, signer, message, signature));
     }
 
     /// @inheritdoc IIdentityRegistry
@@ -49,34 +71,30 @@ abstract contract IdentityRegistry is IIdentityRegistry {
         return _encryptionKeyHashes[patient];
     }
 
-    /// @inheritdoc IIdentityRegistry
-    function epochOf(bytes32 patient) public view returns (uint64) {
-        return _epochIn(_accounts[patient]);
+    function _setController(bytes32 patient, address controller, bytes32 who) private {
+        (uint256 word, uint256 mark) = _accountFor(patient, who);
+        _checkNoGuardian(patient, mark);
+        if (controller == address(0)) revert ControllerZero(patient);
+        _accounts[patient] = word >> 160 << 160 | uint160(controller);
+        emit ControllerChanged(patient, controller, _nameOf(who));
     }
 
-    /// @dev Changes the epoch to a number that nobody knew before this block, so that nobody can be made to sign
-    /// terms for an epoch to come.
-    function _changeEpoch(bytes32 patient, uint256 word) internal returns (uint64 epoch) {
-        epoch = uint64(uint256(keccak256(abi.encode(blockhash(block.number - 1), patient, word))));
-        if (epoch == _epochIn(word)) epoch = ~epoch;
-        _accounts[patient] = word & ~(uint256(type(uint64).max) << 160) | uint256(epoch) << 160;
+    function _setEncryptionKey(
+        bytes32 patient,
+        uint16 algorithm,
+        bytes calldata publicKey,
+        bytes32 who
+    ) private {
+        _accountFor(patient, who);
+        if (publicKey.length == 0) revert EncryptionKeyEmpty(patient);
+        _encryptionKeyHashes[patient] = keccak256(abi.encode(algorithm, publicKey));
+        emit EncryptionKeySet(patient, algorithm, publicKey);
     }
 
-    /// @dev The account word of a patient for whom `who` acts; refuses everybody else. Zero is nobody: it sends
-    /// nothing, and `Signatures` never takes it for a signer.
-    function _accountFor(bytes32 patient, address who) internal view returns (uint256 word) {
-        word = _accounts[patient];
-        if (who != _controllerIn(word, patient)) revert NotController(patient, who);
-    }
-
-    /// @dev The epoch in an account word.
-    function _epochIn(uint256 word) internal pure returns (uint64) {
-        return uint64(word >> 160);
-    }
-
-    /// @dev An identity that is no address has nobody to sign for it until it has a controller.
-    function _controllerIn(uint256 word, bytes32 patient) private pure returns (address) {
-        if (uint160(word) != 0) return address(uint160(word));
-        return uint256(patient) >> 160 == 0 ? address(uint160(uint256(patient))) : address(0);
+    function _setOptOut(bytes32 patient, uint32 purposes, bytes32 who) private {
+        (uint256 word,) = _accountFor(patient, who);
+        if (purposes & ~_SECONDARY != 0) revert PurposeNotSecondary(patient, purposes);
+        _accounts[patient] = word & ~(_SECONDARY << 224) | uint256(purposes) << 224;
+        emit OptOutChanged(patient, purposes);
     }
 }

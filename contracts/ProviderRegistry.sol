@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Authorities} from "./Authorities.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 
 /// @title Who may practise?
-contract ProviderRegistry is IProviderRegistry {
+contract ProviderRegistry is IProviderRegistry, Authorities {
+    uint256 private constant _EMERGENCY_DELAY = 1 days;
     uint16 private constant _EMERGENCY = 2;
     uint16 private constant _ORGANISATION = 0x8000;
     uint16 private constant _ROLES = 0x801f;
@@ -12,46 +14,43 @@ contract ProviderRegistry is IProviderRegistry {
     uint256 private constant _SUSPENDED = 0x2000 << 240;
     uint256 private constant _RETIRED = 0x4000 << 240;
 
-    /// @dev The authorities stand in the code: no slot that could change, none to read.
-    address private immutable _authority0;
-    address private immutable _authority1;
-    address private immutable _authority2;
-    address private immutable _authority3;
-
     /// @dev One word: organisation (bits 0 to 159), valid from (160 to 199), valid until (200 to 239; zero: no
     /// credential), roles (240 to 255), among which two bits say suspended and retired.
     mapping(address provider => uint256) private _credentials;
 
-    /// @param list One to four different accounts; each may be a contract, such as a Safe.
-    constructor(address[] memory list) {
-        if (list.length == 0 || list.length > 4) revert AuthoritiesCount(list.length);
-        for (uint256 i = 0; i < list.length; ++i) {
-            if (list[i] == address(0)) revert AuthorityInvalid(list[i]);
-            for (uint256 j = 0; j < i; ++j) {
-                if (list[j] == list[i]) revert AuthorityInvalid(list[i]);
-            }
-        }
-        _authority0 = list[0];
-        _authority1 = list.length > 1 ? list[1] : address(0);
-        _authority2 = list.length > 2 ? list[2] : address(0);
-        _authority3 = list.length > 3 ? list[3] : address(0);
-    }
+    /// @dev First second in which an emergency role counts; for the credential whose word has its bit.
+    mapping(address provider => uint256) private _emergencies;
 
-    modifier onlyAuthority() {
-        if (!isAuthority(msg.sender)) revert NotAuthority(msg.sender);
-        _;
-    }
+    /// @param list One to four different authorities; each may be a contract, such as a Safe.
+    constructor(address[] memory list) Authorities(list) {}
 
     /// @inheritdoc IProviderRegistry
     function issue(Credential calldata credential) external onlyAuthority {
-        _issue(credential);
+        _issue(credential, false);
     }
 
     /// @inheritdoc IProviderRegistry
     function issueBatch(Credential[] calldata credentials) external onlyAuthority {
         for (uint256 i = 0; i < credentials.length; ++i) {
-            _issue(credentials[i]);
+            _issue(credentials[i], false);
         }
+    }
+
+    /// @inheritdoc IProviderRegistry
+    function issueEmergency(Credential calldata credential) external onlyAuthority {
+        address provider = credential.provider;
+        if (credential.roles & _EMERGENCY == 0) revert EmergencyMissing(provider);
+        if (credential.roles & _ORGANISATION != 0) revert EmergencyIsPersonal(provider);
+        address proposer = _agree(keccak256(abi.encode(this.issueEmergency.selector, credential)));
+        if (proposer == address(0)) {
+            emit EmergencyProposed(provider, msg.sender, credential);
+            return;
+        }
+        if (!_isInEmergencies(provider)) {
+            _emergencies[provider] = block.timestamp + _EMERGENCY_DELAY;
+        }
+        _issue(credential, true);
+        emit EmergencyIssued(provider, proposer, msg.sender, uint40(_emergencies[provider]));
     }
 
     /// @inheritdoc IProviderRegistry
@@ -82,17 +81,6 @@ contract ProviderRegistry is IProviderRegistry {
     }
 
     /// @inheritdoc IProviderRegistry
-    function authorities() external view returns (address[] memory list) {
-        address[4] memory all = [_authority0, _authority1, _authority2, _authority3];
-        uint256 count = 1;
-        while (count < 4 && all[count] != address(0)) ++count;
-        list = new address[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            list[i] = all[i];
-        }
-    }
-
-    /// @inheritdoc IProviderRegistry
     function credentialOf(address provider)
         external
         view
@@ -118,7 +106,27 @@ contract ProviderRegistry is IProviderRegistry {
     }
 
     /// @inheritdoc IProviderRegistry
-    function may(address actor, bytes32 grantee, bool members) external view returns (bool) {
+    function emergencyFrom(address provider) external view returns (uint40) {
+        if (_credentials[provider] >> 240 & _EMERGENCY == 0) return 0;
+        return uint40(_emergencies[provider]);
+    }
+
+    /// @inheritdoc IProviderRegistry
+    function holds(address provider, uint16 role)
+        external
+        view
+        returns (bool yes, address organisation)
+    {
+        uint256 word = _credentials[provider];
+        organisation = address(uint160(word));
+        yes = role & _ROLES != 0 && word >> 240 & role == role && _isLive(word);
+        if (organisation == address(0)) organisation = provider;
+        else yes = yes && may(provider, bytes32(uint256(uint160(organisation))), true);
+        if (role & _EMERGENCY != 0) yes = yes && _isInEmergencies(provider);
+    }
+
+    /// @inheritdoc IProviderRegistry
+    function may(address actor, bytes32 grantee, bool members) public view returns (bool) {
         uint256 word = _credentials[actor];
         if (!_isLive(word)) return false;
         if (uint256(grantee) == uint160(actor)) return true;
@@ -127,13 +135,8 @@ contract ProviderRegistry is IProviderRegistry {
         return _isOrganisation(organisation) && _isLive(organisation);
     }
 
-    /// @inheritdoc IProviderRegistry
-    function isAuthority(address who) public view returns (bool) {
-        if (who == address(0)) return false;
-        return who == _authority0 || who == _authority1 || who == _authority2 || who == _authority3;
-    }
-
-    function _issue(Credential calldata credential) private {
+    /// @dev Checks and stores; `agreed` says whether two authorities stand behind it.
+    function _issue(Credential calldata credential, bool agreed) private {
         address provider = credential.provider;
         address organisation = credential.organisation;
         uint40 validFrom = credential.validFrom;
@@ -143,7 +146,9 @@ contract ProviderRegistry is IProviderRegistry {
         if (provider == address(0)) revert ProviderZero();
         if (validFrom >= validUntil) revert ValidityEmpty(provider, validFrom, validUntil);
         if (cardHash == 0) revert CardHashEmpty(provider);
-        _checkRoles(provider, roles, organisation);
+        if (roles & ~_ROLES != 0) revert RolesUnknown(provider, roles);
+        if (!agreed && roles & _EMERGENCY != 0) revert EmergencyNeedsSecondAuthority(provider);
+        if (organisation != address(0)) _checkMember(provider, roles, organisation);
         Status status = _status(_credentials[provider]);
         if (status > Status.Active) revert StatusForbids(provider, status);
 
@@ -154,14 +159,19 @@ contract ProviderRegistry is IProviderRegistry {
         );
     }
 
-    function _checkRoles(address provider, uint16 roles, address organisation) private view {
-        if (roles & ~_ROLES != 0) revert RolesUnknown(provider, roles);
-        if (roles & _EMERGENCY != 0) revert EmergencyNeedsSecondAuthority(provider);
-        if (organisation == address(0)) return;
+    function _checkMember(address provider, uint16 roles, address organisation) private view {
         if (roles & _ORGANISATION != 0) revert OrganisationNested(provider);
         if (!_isOrganisation(_credentials[organisation])) {
             revert OrganisationUnknown(provider, organisation);
         }
+    }
+
+    /// @dev Whether a provider's emergency role counts now.
+    function _isInEmergencies(address provider) private view returns (bool) {
+        uint256 word = _credentials[provider];
+        return
+            word >> 240 & _EMERGENCY != 0 && _isLive(word)
+                && _emergencies[provider] <= block.timestamp;
     }
 
     // Credentials last for months; the seconds that a block's proposer can shift do not matter.

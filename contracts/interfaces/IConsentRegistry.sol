@@ -21,7 +21,8 @@ struct Terms {
     bytes32 readingHash; // struct hash of the Reading that was shown and signed
 }
 
-/// @notice Why terms do not allow an act: the first check that failed, in this order of checks.
+/// @notice Why terms do not allow an act: the first check that failed. The order of checks is that of the numbers, but
+/// for two: GuardianshipEnded and then OptedOut come after EpochChanged, before CredentialNotLive.
 enum Reason {
     None, // nothing failed: allowed
     UnknownFlags, // the terms carry flags that do not exist
@@ -35,7 +36,9 @@ enum Reason {
     Revoked, // the patient revoked them
     EpochChanged, // delivered, signed and current epoch are not all equal
     CredentialNotLive, // the actor has no credential that is live now
-    NotGrantee // the actor is not the grantee, nor a member that may act for it
+    NotGrantee, // the actor is not the grantee, nor a member that may act for it
+    OptedOut, // the patient opted out of this secondary use, whatever the terms say
+    GuardianshipEnded // granted under a guardianship that is over
 }
 
 /// @title Who may?
@@ -53,24 +56,11 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @param grantId The struct hash of the terms.
     event ConsentRevoked(bytes32 indexed patient, bytes32 indexed grantId);
 
-    /// @notice Emitted when all of a patient's grants ended at once.
-    /// @param patient Who revoked.
-    /// @param epoch The new epoch; grants of any other are over.
-    event AllConsentsRevoked(bytes32 indexed patient, uint64 epoch);
-
-    /// @notice Thrown when an id is granted that was revoked, or that came into force in an earlier epoch.
+    /// @notice Thrown when an id is granted that was revoked, or that came into force in an earlier
+    /// epoch or guardianship.
     /// @param patient Who grants.
     /// @param grantId The id that ended.
     error GrantEnded(bytes32 patient, bytes32 grantId);
-
-    /// @notice Thrown when a signature is not the signer's over this message, contract and chain.
-    /// @param patient For whom it was delivered.
-    /// @param signer Who should have signed.
-    error SignatureInvalid(bytes32 patient, address signer);
-
-    /// @notice Thrown when a signer is not given as the 20 bytes of an address.
-    /// @param signer What was given.
-    error SignerNotSupported(bytes signer);
 
     /// @notice Puts a grant in force. Already in force: nothing happens, so that a signature delivered a moment
     /// earlier is no obstacle.
@@ -86,10 +76,11 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @notice Delivers a grant that the patient's controller signed; anybody may. Already in force: nothing
     /// happens, and the signature is not looked at.
     /// @param patient The identity.
-    /// @param signer Who signed: the 20 bytes of the controller's address.
+    /// @param signer Who signed, the controller: the 20 bytes of an address, or an ERC-7913 signer (the address of a
+    /// verifier and behind it a key).
     /// @param grantId The struct hash of the terms.
     /// @param signature Over the typed data of the terms in the domain "Consentry": 65 bytes, 64 bytes (EIP-2098),
-    /// or what the controller, being a contract, accepts (ERC-1271).
+    /// or what the controller, being a contract (ERC-1271), or the verifier (ERC-7913) accepts.
     function grantBySig(
         bytes32 patient,
         bytes calldata signer,
@@ -106,7 +97,7 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @notice Delivers a revocation that the patient's controller signed; anybody may. Already revoked: nothing
     /// happens, and the signature is not looked at.
     /// @param patient The identity.
-    /// @param signer Who signed: the 20 bytes of the controller's address.
+    /// @param signer Who signed, the controller; as in `grantBySig`.
     /// @param grantId The struct hash of the terms.
     /// @param signature Over `Revoke(bytes32 patient,bytes32 grantId)` in the domain "Consentry Control".
     function revokeBySig(
@@ -116,16 +107,33 @@ interface IConsentRegistry is IIdentityRegistry {
         bytes calldata signature
     ) external;
 
+    /// @notice Puts a grant in the place of another, without a moment in between: revokes one and grants the other, as
+    /// `revoke` and `grant` do.
+    /// @param patient The identity; the caller must be its controller.
+    /// @param oldId The id to revoke.
+    /// @param newId The id to put in force; not the same.
+    function renew(bytes32 patient, bytes32 oldId, bytes32 newId) external;
+
     /// @notice Ends all grants of a patient, the signed and undelivered ones too, by changing the epoch.
     /// @param patient The identity; the caller must be its controller.
     function revokeAll(bytes32 patient) external;
+
+    /// @notice Delivers a revocation of all grants that the patient's controller signed; anybody may. It ends one
+    /// epoch: delivered again, it is nobody's signature.
+    /// @param patient The identity.
+    /// @param signer Who signed, the controller; as in `grantBySig`.
+    /// @param signature Over `RevokeAll(bytes32 patient,uint64 epoch)` in the domain "Consentry Control", with the
+    /// patient's epoch of now.
+    function revokeAllBySig(bytes32 patient, bytes calldata signer, bytes calldata signature)
+        external;
 
     /// @notice What is stored of a grant; all zero for an id never seen.
     /// @param patient Who granted.
     /// @param grantId The struct hash of the terms.
     /// @return status 0 none, 1 in force, 2 revoked. A grant that ended with its epoch keeps its 1.
-    /// @return byGuardian Reserved; false.
-    /// @return guardianSeq Reserved; zero.
+    /// @return byGuardian True where the guardian in office put it in force.
+    /// @return guardianSeq The number of the guardianship under which it came into force and with which it ends; zero:
+    /// none.
     /// @return epoch The patient's epoch when it came into force.
     /// @return grantedAt When it came into force, in Unix seconds; zero: never.
     /// @return endedAt When it was revoked, in Unix seconds; zero: never.
@@ -145,7 +153,8 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @param patient Who granted.
     /// @param grantId The struct hash of the terms.
     /// @param epoch The epoch in the terms.
-    /// @return yes True where it is in force, came into force in this epoch, and this epoch is the patient's.
+    /// @return yes True where it is in force, came into force in this epoch, this epoch is the patient's, and the
+    /// guardianship under which it came into force, if any, is not over.
     function inForce(bytes32 patient, bytes32 grantId, uint64 epoch)
         external
         view
@@ -181,10 +190,6 @@ interface IConsentRegistry is IIdentityRegistry {
     /// @notice The EIP-712 domain of grants: "Consentry", "1", this chain, this contract.
     /// @return separator Its hash, for the chain id of now.
     function domainSeparator() external view returns (bytes32 separator);
-
-    /// @notice The EIP-712 domain of control messages: "Consentry Control", "1", this chain, this contract.
-    /// @return separator Its hash, for the chain id of now.
-    function controlDomainSeparator() external view returns (bytes32 separator);
 
     /// @notice Where credentials are looked up.
     /// @return registry The ProviderRegistry that was named at deployment.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAuthorities} from "./IAuthorities.sol";
+
 /// @title Who may practise?
-/// @notice Authorities, fixed at deployment, issue credentials to practitioners and organisations, and any of them
-/// may suspend, reinstate or retire one. A credential is checked at every use, so that a suspension stops use at once.
-interface IProviderRegistry {
+/// @notice Authorities issue credentials to practitioners and organisations, and any of them may suspend, reinstate
+/// or retire one. A credential is checked at every use, so that a suspension stops use at once. An organisation is
+/// told from others by its own account, so that no two can share one mark and nobody joins another one's members.
+interface IProviderRegistry is IAuthorities {
     /// @notice What an authority issues.
     struct Credential {
         address provider; // who practises
@@ -56,17 +59,22 @@ interface IProviderRegistry {
     /// @param authority Who retired it.
     event CredentialRetired(address indexed provider, address indexed authority);
 
-    /// @notice Thrown when no authority, or more than four, are named at deployment.
-    /// @param count How many were named.
-    error AuthoritiesCount(uint256 count);
+    /// @notice Emitted when one authority wants an emergency credential issued; nothing changes yet.
+    /// @param provider For whom.
+    /// @param proposer Which authority does.
+    /// @param credential The whole of it, as a second authority has to repeat it.
+    event EmergencyProposed(
+        address indexed provider, address indexed proposer, Credential credential
+    );
 
-    /// @notice Thrown when an authority named at deployment is the zero address or named twice.
-    /// @param authority Which one.
-    error AuthorityInvalid(address authority);
-
-    /// @notice Thrown when somebody other than an authority tries to change a credential.
-    /// @param who Who tried.
-    error NotAuthority(address who);
+    /// @notice Emitted after `CredentialIssued`, when a second authority agreed to an emergency credential.
+    /// @param provider For whom.
+    /// @param proposer Who proposed it.
+    /// @param seconder Who agreed, and so issued it.
+    /// @param from First second in which the emergency role counts, in Unix seconds; the other roles count at once.
+    event EmergencyIssued(
+        address indexed provider, address indexed proposer, address indexed seconder, uint40 from
+    );
 
     /// @notice Thrown when a credential names nobody as the provider.
     error ProviderZero();
@@ -85,6 +93,14 @@ interface IProviderRegistry {
     /// @notice Thrown when one authority alone issues the EMERGENCY role.
     /// @param provider For whom.
     error EmergencyNeedsSecondAuthority(address provider);
+
+    /// @notice Thrown when an emergency credential lacks the EMERGENCY role.
+    /// @param provider For whom.
+    error EmergencyMissing(address provider);
+
+    /// @notice Thrown when an organisation should have the EMERGENCY role: two people stand behind a break-glass.
+    /// @param provider Which organisation.
+    error EmergencyIsPersonal(address provider);
 
     /// @notice Thrown when a credential carries no card hash.
     /// @param provider For whom.
@@ -114,6 +130,12 @@ interface IProviderRegistry {
     /// @param credentials The credentials; the caller must be an authority.
     function issueBatch(Credential[] calldata credentials) external;
 
+    /// @notice Issues a credential with the EMERGENCY role. One authority proposes; within seven days another one calls
+    /// with the same content and so issues it; a day later the role counts, the others at once. A provider whose
+    /// emergency role counts now keeps it through such a renewal; a renewal by `issue` ends it.
+    /// @param credential The credential; the caller must be an authority.
+    function issueEmergency(Credential calldata credential) external;
+
     /// @notice Stops an active credential at once.
     /// @param provider Whose credential; the caller must be an authority.
     function suspend(address provider) external;
@@ -125,15 +147,6 @@ interface IProviderRegistry {
     /// @notice Ends a credential for good.
     /// @param provider Whose credential; the caller must be an authority.
     function retire(address provider) external;
-
-    /// @notice Who issues credentials here; fixed at deployment.
-    /// @return list One to four accounts.
-    function authorities() external view returns (address[] memory list);
-
-    /// @notice Whether an account issues credentials here.
-    /// @param who The account.
-    /// @return yes True for an authority.
-    function isAuthority(address who) external view returns (bool yes);
 
     /// @notice What is stored of a credential; all zero where there is none.
     /// @param provider Whose credential.
@@ -157,6 +170,22 @@ interface IProviderRegistry {
     /// @param provider Whose credential.
     /// @return yes True where it counts.
     function isLive(address provider) external view returns (bool yes);
+
+    /// @notice When a provider's EMERGENCY role begins to count.
+    /// @param provider Whose credential.
+    /// @return from First second, in Unix seconds; zero where it has no such role.
+    function emergencyFrom(address provider) external view returns (uint40 from);
+
+    /// @notice Whether a provider acts in a role now: its credential is live and has it, its organisation, if any, is
+    /// live, and an EMERGENCY role has begun to count. Roles narrow no grant; break-glass and its review ask.
+    /// @param provider Who acts.
+    /// @param role One role bit.
+    /// @return yes True where it does.
+    /// @return organisation Whose member the provider is; itself, where it is an organisation or nobody's member.
+    function holds(address provider, uint16 role)
+        external
+        view
+        returns (bool yes, address organisation);
 
     /// @notice Whether an actor may use what was granted to a grantee.
     /// @param actor Who acts; the credential must be live.

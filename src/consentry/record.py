@@ -43,11 +43,13 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """An HL7 v3 PurposeOfUse code and its bit (0 to 31) in a grant's ``purposes``."""
+    """An HL7 v3 PurposeOfUse code and its bit (0 to 31) in a grant's ``purposes``; a patient can opt out of
+    those that are ``secondary``, whatever her grants say."""
 
     bit: int
     code: str
     display: str
+    secondary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ def kind(name: str) -> Kind:
 @cache
 def purposes() -> tuple[Purpose, ...]:
     """Gives all purposes of use, by bit."""
-    return tuple(Purpose(int(row["bit"]), row["code"], row["display"]) for row in table("purposes.csv"))
+    return tuple(
+        Purpose(int(row["bit"]), row["code"], row["display"], row["secondary"] == "yes")
+        for row in table("purposes.csv")
+    )
 
 
 def purpose_bit(code: str) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+from eth_utils.crypto import keccak
 from web3 import Web3
 
 from consentry.admin import ORGANISATION
@@ -19,6 +20,8 @@ from consentry.envelope.deposit import Header, Part
 from consentry.fhir import records_from_bytes, synthetic_bundle
 from consentry.record import kinds
 from tests.attacks.forbidden import Forbidden
+from tests.attacks.identities import identities
+from tests.attacks.registers import registers_once
 from tests.attacks.support import Recorder, deposit_terms, envelope, record_all, statement_of
 from tests.support.world import DAY, KINDS, World, make_world, record
 
@@ -106,6 +109,7 @@ def everything_once(world: World) -> None:
     supersede(world)
     patient.revoke([first.grant_id])
     by_hand(world)
+    registers_once(world)
     patient.revoke()
     read_all_alone(world, patient)
 
@@ -136,9 +140,10 @@ def by_hand(world: World) -> None:
     full = typed_revoke(world.chain.deployment, world.patient, ended)
     signed = (bytes.fromhex(patient.address[2:]), ended, patient.signer.sign_typed_data(full))
     world.chain.send(stranger, "ConsentRegistry", "revokeBySig", world.patient, *signed)
-    neighbour = world.person("neighbour")
-    arguments = (neighbour.identity, stranger.address)
-    world.chain.send(neighbour.signer, "ConsentRegistry", "setController", *arguments)
+    renewed = world.chain.grants_of(world.patient)[0], keccak(text="a grant that nobody described")
+    world.chain.send(patient.signer, "ConsentRegistry", "renew", world.patient, *renewed)
+    world.chain.send(patient.signer, "ConsentRegistry", "setOptOut", world.patient, 8)
+    identities(world)
 
 
 def read_all_alone(world: World, patient: Client) -> None:

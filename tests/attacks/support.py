@@ -115,8 +115,12 @@ def put_in_force(world: World, who: str, terms: Terms) -> Terms:
 
 def later(world: World, seconds: int) -> None:
     """Lets ``seconds`` of block time pass."""
-    tester = world.web3.provider.ethereum_tester  # type: ignore[attr-defined]
-    tester.time_travel(world.chain.head().time + seconds + 1)  # it counts from the block after
+    tester = getattr(world.web3.provider, "ethereum_tester", None)
+    if tester:
+        tester.time_travel(world.chain.head().time + seconds + 1)  # it counts from the block after
+        return
+    for method, arguments in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+        world.web3.provider.make_request(method, arguments)  # type: ignore[arg-type]
 
 
 class Recorder:

@@ -181,10 +181,46 @@ def test_a_grant_is_one_word(consents: Any, patient: Any, me: bytes, chain: Any)
     granted = chain.blocks.head.timestamp
     consents.revoke(me, ID, sender=patient)
     ended = chain.blocks.head.timestamp
-    of_patient = keccak(encode(["bytes32", "uint256"], [me, 2]))
+    of_patient = keccak(encode(["bytes32", "uint256"], [me, 8]))
     slot = int.from_bytes(keccak(encode(["bytes32", "bytes32"], [ID, of_patient])))
     stored = int.from_bytes(chain.provider.get_storage(consents.address, slot))
     assert stored == 2 | consents.epochOf(me) << 32 | granted << 96 | ended << 136
+
+
+def test_a_patient_renews_a_grant_without_a_moment_in_between(
+    consents: Any, patient: Any, me: bytes, chain: Any
+) -> None:
+    old, new = OTHERS[:2]
+    consents.grant(me, old, sender=patient)
+    receipt = consents.renew(me, old, new, sender=patient)
+    assert receipt.events == [
+        consents.ConsentRevoked(patient=me, grantId=old),
+        consents.ConsentGranted(patient=me, grantId=new),
+    ]
+    assert [consents.inForce(me, each, 0) for each in (old, new)] == [False, True]
+    assert consents.renew(me, old, new, sender=patient).events == []
+
+
+def test_a_renewal_makes_nothing_that_ended_alive(consents: Any, patient: Any, me: bytes) -> None:
+    old, new, other = OTHERS
+    consents.grantMany(me, [old, other], sender=patient)
+    consents.revoke(me, new, sender=patient)
+    for to in (new, old):
+        with ape.reverts(consents.GrantEnded, patient=me, grantId=to):
+            consents.renew(me, old, to, sender=patient)
+    assert consents.inForce(me, old, 0)  # all of it or nothing
+    consents.revokeAll(me, sender=patient)
+    with ape.reverts(consents.GrantEnded, patient=me, grantId=other):
+        consents.renew(me, old, other, sender=patient)
+
+
+def test_a_stranger_cannot_renew_for_a_patient(
+    consents: Any, patient: Any, stranger: Any, me: bytes
+) -> None:
+    consents.grant(me, OTHERS[0], sender=patient)
+    with ape.reverts(consents.NotController, patient=me, who=stranger.address):
+        consents.renew(me, OTHERS[0], OTHERS[1], sender=stranger)
+    assert consents.inForce(me, OTHERS[0], 0)
 
 
 def test_the_contract_names_a_grant_as_the_wallet_does(consents: Any, terms: Terms) -> None:

@@ -12,6 +12,7 @@ from tests.contracts.words import NO_WORD, NOBODY, identity, word
 def test_a_wallet_is_its_own_controller_without_registering(consents: Any, patient: Any, me: bytes) -> None:
     assert consents.controllerOf(me) == patient
     assert list(consents.account(me)) == [NOBODY, 0, 0]
+    assert consents.sequenceOf(me) == 0
     assert consents.epochOf(me) == 0
 
 

@@ -11,7 +11,9 @@ from tests.contracts.words import (
     DEPOSIT,
     MEMBERS,
     READ,
+    READING_TYPE,
     RESEARCH,
+    TERMS_TYPE,
     TREAT,
     Terms,
     credential,
@@ -22,6 +24,7 @@ from tests.contracts.words import (
 
 SALTS = [word(f"record salt {i}") for i in range(3)]
 REPLY, AGENT = word("reply key"), word("agent")
+TERMS_TYPEHASH = keccak(text=f"Terms({TERMS_TYPE})Reading({READING_TYPE})")
 
 
 def record_id(terms: Terms, salt: bytes) -> bytes:
@@ -232,6 +235,23 @@ def test_terms_changed_by_the_grantee_are_not_the_ones_granted(
         changed = granted.but(**change)
         with ape.reverts(log.NotAllowed, grantId=changed.id, reason=reason("NotGranted")):
             log.request(changed.words, SALTS, TREAT, REPLY, AGENT, sender=clinician)
+
+
+@pytest.mark.parametrize("field", [4, 5, 6, 7, 8])
+def test_terms_with_bits_where_none_belong_are_refused(
+    field: int, log: Any, consents: Any, patient: Any, clinician: Any, granted: Terms
+) -> None:
+    """Purposes, flags, dates and epoch are narrower than their words, and the words are what is hashed."""
+    data = bytearray(log.request.encode_input(granted.words, SALTS[:1], TREAT, REPLY, AGENT))
+    clinician.transfer(log.address, 0, data=bytes(data))
+    before = log.headOf(clinician)
+    data[4 + 32 * field] ^= 0x80
+    words = [bytes(data[4 + 32 * i : 36 + 32 * i]) for i in range(10)]
+    unclean = keccak(TERMS_TYPEHASH + b"".join(words))
+    consents.grant(granted.patient, unclean, sender=patient)
+    with ape.reverts():
+        clinician.transfer(log.address, 0, data=bytes(data))
+    assert log.headOf(clinician) == before
 
 
 def test_the_log_asks_the_registry_named_at_deployment(log: Any, consents: Any, providers: Any) -> None:

@@ -294,10 +294,17 @@ def test_no_contract_has_an_owner_a_pause_or_a_way_to_be_replaced(
         for method in contract.contract_type.mutable_methods
     }
     assert state_changing == {
-        *("grant", "grantMany", "grantBySig", "revoke", "revokeBySig", "revokeAll"),
-        *("setController", "setEncryptionKey"),
-        *("issue", "issueBatch", "suspend", "reinstate", "retire"),
-        *("anchor", "supersede"),
+        *("grant", "grantMany", "grantBySig", "renew"),
+        *("revoke", "revokeBySig", "revokeAll", "revokeAllBySig"),
+        *("setController", "setControllerBySig", "setEncryptionKey", "setEncryptionKeyBySig"),
+        *("setOptOut", "setOptOutBySig"),
+        *("setGuardian", "setGuardianBySig", "endGuardianship", "endGuardianshipBySig"),
+        *("setTrustees", "setTrusteesBySig", "confirmTrustees"),
+        *("supportRecovery", "supportRecoveryBySig", "vetoRecovery", "vetoRecoveryBySig"),
+        "executeRecovery",
+        *("issue", "issueBatch", "issueEmergency", "suspend", "reinstate", "retire"),
+        *("addAuthority", "retireAuthority"),
+        *("anchor", "anchorBatch", "anchorFromBatch", "supersede", "markErased", "markErasedInBatch"),
         "request",
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.words import MEMBERS, ORGANISATION, REASONS, Terms, credential, identity, word
+from tests.contracts.words import MEMBERS, ORGANISATION, REASONS, Terms, credential, identity, name_of, word
 
 TABLE = json.loads((Path(__file__).parent.parent / "vectors" / "terms.json").read_text("utf-8"))
 CASES = {case["name"]: case for case in TABLE["cases"]}
@@ -19,6 +19,8 @@ class Stage:
     def __init__(self, project: Any, accounts: Any, chain: Any, consents: Any, providers: Any) -> None:
         self.project, self.chain, self.consents = project, chain, consents
         self.authority, self.patient, self.former = accounts[0], accounts[9], accounts[10]
+        self.guardian, self.wards = accounts[6], {"ended": accounts[4], "inOffice": accounts[5]}
+        self.opted_out = {2: accounts[1], 8: accounts[2], 0xFFFFFF9E: accounts[3]}
         self.now = chain.blocks.head.timestamp + AHEAD
         self.asked: dict[str, tuple[Any, ...]] = {}
         self._cast(accounts, providers)
@@ -48,18 +50,32 @@ class Stage:
             providers.suspend(each, sender=self.authority)
 
     def _play(self) -> None:
-        for patient in (self.patient, self.former):
+        for patient in (self.patient, self.former, *self.opted_out.values()):
             self.consents.revokeAll(identity(patient), sender=patient)
+        for purposes, patient in self.opted_out.items():
+            self.consents.setOptOut(identity(patient), purposes, sender=patient)
+        self._appoint()
         for name, case in CASES.items():
             self.asked[name] = self._deliver(case)
         self.consents.revokeAll(identity(self.former), sender=self.former)
+
+    def _appoint(self) -> None:
+        """A guardianship that is over at the moment of the question, and one that is not."""
+        for how, ward in self.wards.items():
+            until = self.now + (AHEAD if how == "inOffice" else -AHEAD // 2)
+            self.consents.setOptOut(identity(ward), 8, sender=ward)
+            self.consents.setGuardian(
+                identity(ward), self.guardian, until, name_of(word("successor")), sender=ward
+            )
 
     def _deliver(self, case: dict[str, Any]) -> tuple[Any, ...]:
         """Bring a case's grant to where the case has it; the arguments of the question."""
         actor, grantee = self._actor(case)
         said = case["terms"]
         old, other = case["deliveredEpoch"] == "old", said["epoch"] == "other"
-        patient = self.former if old else self.patient
+        patient = self.opted_out.get(case.get("optedOut"), self.former if old else self.patient)
+        patient = self.wards.get(case.get("guardianship"), patient)
+        by = self.guardian if "guardianship" in case else patient
         terms = Terms(
             identity(patient),
             identity(grantee),
@@ -73,9 +89,9 @@ class Stage:
         if old and not other:
             terms = self._ahead(terms)
         elif case["status"] != "none":
-            self.consents.grant(terms.patient, terms.id, sender=patient)
+            self.consents.grant(terms.patient, terms.id, sender=by)
         if case["status"] == "revoked":
-            self.consents.revoke(terms.patient, terms.id, sender=patient)
+            self.consents.revoke(terms.patient, terms.id, sender=by)
         return terms.words, actor, case["purpose"], case["flag"]
 
     def _ahead(self, terms: Terms) -> Terms:
@@ -113,4 +129,4 @@ def test_the_contract_gives_the_tables_reason(name: str, stage: Stage, consents:
 
 def test_the_table_has_every_reason_and_every_order_of_two() -> None:
     assert {case["why"] for case in CASES.values()} == set(REASONS)
-    assert sum(" comes before " in name for name in CASES) == 12 * 11 / 2 - 1
+    assert sum(" comes before " in name for name in CASES) == 14 * 13 / 2 - 2

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 READ, DEPOSIT, MEMBERS = 1, 2, 4
 TREAT, RESEARCH = 1, 8
 TREATING, EMERGENCY, REVIEWER, ORGANISATION = 1, 2, 16, 0x8000
 NONE, ACTIVE, SUSPENDED, RETIRED = range(4)
-HOUR, YEAR = 3600, 365 * 24 * 3600
+HOUR, DAY, YEAR = 3600, 24 * 3600, 365 * 24 * 3600
 NOBODY = "0x" + "00" * 20
 NO_WORD = bytes(32)
 
@@ -31,6 +32,8 @@ REASONS = (
     "EpochChanged",
     "CredentialNotLive",
     "NotGrantee",
+    "OptedOut",
+    "GuardianshipEnded",
 )
 
 
@@ -54,6 +57,11 @@ def raw(account: Any) -> bytes:
 def identity(account: Any) -> bytes:
     """An account as an identity: its address, left-padded to 32 bytes."""
     return bytes(12) + raw(account)
+
+
+def name_of(who: bytes) -> str:
+    """The address by which an account word names an identity: its last 20 bytes."""
+    return str(to_checksum_address(who[-20:]))
 
 
 @dataclass(frozen=True)
@@ -123,8 +131,18 @@ def grant_message(where: dict[str, Any], terms: Terms) -> SignableMessage:
 
 def revoke_message(where: dict[str, Any], patient: bytes, grant_id: bytes) -> SignableMessage:
     """What a patient signs to revoke."""
-    types = {"Revoke": _fields("bytes32 patient,bytes32 grantId")}
-    return encode_typed_data(where, types, {"patient": patient, "grantId": grant_id})
+    return control_message(where, "Revoke(bytes32 patient,bytes32 grantId)", patient, grant_id)
+
+
+def control_message(where: dict[str, Any], text: str, *values: Any) -> SignableMessage:
+    """A control message: ``text`` is its EIP-712 type, such as ``Revoke(bytes32 patient,bytes32 grantId)``."""
+    name, _, fields = text[:-1].partition("(")
+    return encode_typed_data(where, {name: _fields(fields)}, dict(zip(_names(fields), values, strict=True)))
+
+
+def signed(signer: Any, message: SignableMessage) -> bytes:
+    """An Ape account's signature in 65 bytes: r, s, v."""
+    return bytes(signer.sign_message(message).encode_rsv())
 
 
 def credential(provider: Any, organisation: Any = NOBODY, **changes: Any) -> dict[str, Any]:
@@ -143,3 +161,14 @@ def credential(provider: Any, organisation: Any = NOBODY, **changes: Any) -> dic
 def reason(name: str) -> int:
     """A reason's number."""
     return REASONS.index(name)
+
+
+def at(chain: Any, moment: int) -> None:
+    """Mine a block at that second of the chain's time."""
+    chain.pending_timestamp = moment
+    chain.mine()
+
+
+def now(chain: Any) -> int:
+    """The newest block's time."""
+    return int(chain.blocks.head.timestamp)

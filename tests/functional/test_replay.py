@@ -16,7 +16,7 @@ from consentry.evidence.replay import History, Replay, end_of
 from consentry.keys.binding import identity
 from tests.support.world import DAY, World, make_world
 
-STEPS = 110
+STEPS = 140
 PATIENTS = ("patient", "other patient")
 PROVIDERS = ("hospital", "clinic", "clinician", "nurse")
 
@@ -44,6 +44,7 @@ class Chaos:
             self.grant: 12,
             self.revoke: 3,
             self.revoke_all: 1,
+            self.opt_out: 2,
             self.issue: 4,
             self.change: 5,
             self.wait: 3,
@@ -118,6 +119,32 @@ class Chaos:
         self.note(terms, member.address, 1, READ)
         self.note(terms, organisation.address, 1, READ)
 
+    def opt_out(self) -> None:
+        name = self.random.choice(PATIENTS)
+        purposes = self.random.choice([0, 2, 4, 6])
+        self.send(name, "ConsentRegistry", "setOptOut", self.world.person(name).identity, purposes)
+
+    def guardianships(self) -> None:
+        """A ward's two guardians, one after the other, and the years after."""
+        ward, grown_up = self.world.person("ward"), self.world.person("grown-up ward")
+        first, second = (self.world.person(name) for name in ("parent", "aunt"))
+        clinician, until = self.world.person("clinician"), self.world.chain.head().time + 20 * DAY
+        appoint = ("ConsentRegistry", "setGuardian", ward.identity)
+        self.send("ward", *appoint, first.address, until, grown_up.address)
+        for who in (first, second):
+            terms = replace(self.new_terms(), patient=ward.identity, grantee=clinician.identity, flags=READ)
+            now = self.world.chain.head().time
+            terms = replace(terms, purposes=1, not_before=now - DAY, expires_at=now + 90 * DAY)
+            terms = replace(terms, epoch=self.world.chain.epoch_of(ward.identity))
+            signer = who.signer
+            self.world.chain.send(signer, "ConsentRegistry", "grant", ward.identity, terms.grant_id)
+            self.note(terms, clinician.address, 1, READ)
+            if who is first:
+                self.world.chain.send(signer, *appoint, second.address, until, grown_up.address)
+                self.note(terms, clinician.address, 1, READ)
+        self.later(21 * DAY)
+        self.note(terms, clinician.address, 1, READ)
+
     def issue(self, name: str = "") -> None:
         """A credential, or a renewal with other content: an organisation may cease to be one."""
         provider, now = name or self.random.choice(PROVIDERS), self.world.chain.head().time
@@ -180,6 +207,7 @@ def chaos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made.grant()
     for _ in range(STEPS):
         made.step()
+    made.guardianships()
     made.end()
     return made
 
@@ -198,7 +226,8 @@ def test_the_histories_met_nearly_every_reason(chaos: Chaos) -> None:
     """Otherwise the agreement would say little."""
     met = {reason for *_, reason in chaos.asked}
     assert Reason.NONE in met
-    assert len(met) >= 9
+    assert len(met) >= 10
+    assert Reason.GUARDIANSHIP_ENDED in met
 
 
 def test_the_histories_end_as_they_were_made_to(chaos: Chaos) -> None:

@@ -40,6 +40,8 @@ def asked(case: dict[str, Any]) -> Reason:
         now=now,
         state=GrantState(STATUS[case["status"]], EPOCHS[case["deliveredEpoch"]]),
         account_epoch=EPOCHS["current"],
+        guardianship_ended=case.get("guardianship") == "ended",
+        opted_out=case.get("optedOut", 0),
         actor_live=actor["live"],
         actor_is_grantee=actor["relation"] == "grantee",
         actor_is_live_member=actor["relation"] == "member" and actor["organisationLive"],

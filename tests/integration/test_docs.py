@@ -30,6 +30,7 @@ _GAS = {
     "an access for an organisation": ("request, organisation", 1),
     "100 records in one access, each": ("request, own, 100 records", 100),
     "anchor a record": ("anchor", 1),
+    "100 records anchored in one batch, each": ("anchorBatch, 100 records", 100),
     "a credential": ("credential, practitioner", 1),
 }
 

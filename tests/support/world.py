@@ -46,6 +46,7 @@ class World:
     group: Group
     store: FolderStore
     authority: Person
+    second_authority: Person
     people: dict[str, Person] = field(default_factory=dict)
     cards: dict[str, Card] = field(default_factory=dict)
 
@@ -117,17 +118,25 @@ def make_world(home: Path, web3: Web3 | None = None, *, depth: int = 0, synced: 
     fund(web3, signer.address)
     with patch.dict(keyring._COST, _QUICK):
         roster = create_keyholders(home / "keyholders")
-    contracts = Deployer(web3, shipped).deploy(signer, [signer.address])
-    deployed = Deployed(*identify(web3), contracts, [signer.address], depth, roster.hash)
+    second = LocalSigner(secrets.token_bytes(32))
+    fund(web3, second.address)
+    authorities = [signer.address, second.address]
+    contracts = Deployer(web3, shipped).deploy(signer, authorities)
+    deployed = Deployed(*identify(web3), contracts, authorities, depth, roster.hash)
     chain = Chain(web3, deployed)
     keyholders = open_keyholders(home / "keyholders", roster, chain)
     # A test survives no power cut: nothing has to reach the disk.
     for keyholder in [] if synced else keyholders:
         for database in (keyholder._vault._data, keyholder._vault._keys):
             database.execute("PRAGMA synchronous = OFF")
-    authority = Person(signer, Keyring(), home / "authority", chain.deployment.id)
+    authority, second_authority = (
+        Person(one, Keyring(), home / name, chain.deployment.id)
+        for one, name in ((signer, "authority"), (second, "second authority"))
+    )
     group = Group(chain.deployment, roster, keyholders)
-    return World(home, web3, chain, keyholders, group, FolderStore(home / "store"), authority)
+    return World(
+        home, web3, chain, keyholders, group, FolderStore(home / "store"), authority, second_authority
+    )
 
 
 def populated(world: World) -> World:

@@ -28,6 +28,8 @@ class Reason(IntEnum):
     EPOCH_CHANGED = 10
     CREDENTIAL_NOT_LIVE = 11
     NOT_GRANTEE = 12
+    OPTED_OUT = 13
+    GUARDIANSHIP_ENDED = 14
 
     @property
     def text(self) -> str:
@@ -49,6 +51,8 @@ _TEXTS = {
     Reason.EPOCH_CHANGED: "the patient has revoked all earlier grants",
     Reason.CREDENTIAL_NOT_LIVE: "the actor's credential is not live (none, suspended, retired or expired)",
     Reason.NOT_GRANTEE: "the actor is neither the grantee nor a live member of it",
+    Reason.OPTED_OUT: "the patient has opted out of this secondary use, whatever the grant says",
+    Reason.GUARDIANSHIP_ENDED: "the grant ended with the guardianship in which it was made",
 }
 
 
@@ -70,6 +74,8 @@ def why(
     now: int,
     state: GrantState,
     account_epoch: int,
+    guardianship_ended: bool,
+    opted_out: int,
     actor_live: bool,
     actor_is_grantee: bool,
     actor_is_live_member: bool,
@@ -77,12 +83,16 @@ def why(
     """The first reason against this use, or `Reason.NONE`.
 
     ``purpose`` is one purpose bit as a mask (0 for a deposit), ``flag`` READ or DEPOSIT, ``now`` a block
-    time. ``actor_is_live_member``: a member of the live organisation that is the grantee.
+    time, ``guardianship_ended`` whether the grant came into force under a guardianship that is over,
+    ``opted_out`` a mask of the purposes that the patient opted out of. ``actor_is_live_member``: a member of
+    the live organisation that is the grantee.
     """
     return (
         _flags(terms, purpose, flag)
         or _time(terms, now)
         or _status(terms, state, account_epoch)
+        or (Reason.GUARDIANSHIP_ENDED if guardianship_ended else Reason.NONE)
+        or (Reason.OPTED_OUT if purpose & opted_out else Reason.NONE)
         or _actor(terms, actor_live, actor_is_grantee, actor_is_live_member)
     )
 

@@ -165,7 +165,10 @@ def _consents(report: Report, replay: Replay, own: dict[bytes, OwnGrant]) -> Non
             ends.append((history.places[-1], "revoked"))
         changes = replay.epochs[who].places if who in replay.epochs else []
         ends += [(place, "all revoked") for place in changes if began and place > history.places[0]][:1]
-        ended, how = min(((replay.time(place[0]), how) for place, how in ends), default=(0, ""))
+        over = [(replay.time(place[0]), how) for place, how in ends]
+        if seq := history.values[0][2]:
+            over.append((replay.guardianship_end(who, seq), "guardianship over"))
+        ended, how = min((each for each in over if each[0] <= report.at), default=(0, ""))
         if terms is not None:
             if began and terms.epoch != history.values[0][1]:
                 ended, how = began, "void"

@@ -60,9 +60,11 @@ class Credential(NamedTuple):
 class Replay:
     """All events of a deployment up to a block, and what followed from them at each place.
 
-    ``grants`` holds (status, epoch at delivery) by patient and grant id, ``epochs`` each patient's epoch,
-    ``credentials`` and ``cards`` (card hash, authority) each provider's, ``anchors`` by contributor and
-    record id, ``terms`` those that were used, ``entries`` the access log.
+    ``grants`` holds (status, epoch at delivery, number of the guardianship at delivery or 0) by patient and
+    grant id, ``epochs`` each patient's epoch, ``opt_outs`` the purposes that each opted out of,
+    ``guardianships`` the number and end of each, ``credentials`` and ``cards`` (card hash, authority) each
+    provider's, ``anchors`` by contributor and record id, ``terms`` those that were used, ``entries`` the
+    access log.
     """
 
     def __init__(self, chain: Chain, head: int | None = None) -> None:
@@ -72,6 +74,8 @@ class Replay:
         self._times: dict[int, int] = {}
         self.grants: dict[tuple[bytes, bytes], History] = defaultdict(History)
         self.epochs: dict[bytes, History] = defaultdict(History)
+        self.opt_outs: dict[bytes, History] = defaultdict(History)
+        self.guardianships: dict[bytes, History] = defaultdict(History)
         self.credentials: dict[str, History] = defaultdict(History)
         self.cards: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
         self.anchors: dict[tuple[str, bytes], bytes] = {}
@@ -104,14 +108,22 @@ class Replay:
         return sorted(found, key=lambda event: (event.block, event.index))
 
     def _consents(self) -> None:
-        names = ("ConsentGranted", "ConsentRevoked", "AllConsentsRevoked")
-        for event in self._events("ConsentRegistry", *names):
+        ends = ("ConsentRevoked", "AllConsentsRevoked", "GuardianAppointed", "GuardianshipEnded")
+        for event in self._events("ConsentRegistry", "ConsentGranted", "OptOutChanged", *ends):
             place, patient = (event.block, event.index), event.args["patient"]
             if event.name == "AllConsentsRevoked":
                 self.epochs[patient].add(place, event.args["epoch"])
                 continue
+            if event.name == "OptOutChanged":
+                self.opt_outs[patient].add(place, event.args["purposes"])
+                continue
+            if event.name.startswith("Guardian"):
+                until = event.args["until"] if "until" in event.args else self.time(event.block)
+                self.guardianships[patient].add(place, event.args["seq"], until)
+                continue
             status = 1 if event.name == "ConsentGranted" else 2
-            self.grants[patient, event.args["grantId"]].add(place, status, self.epoch(patient, place))
+            seq = self._guardianship(patient, place)
+            self.grants[patient, event.args["grantId"]].add(place, status, self.epoch(patient, place), seq)
 
     def _credentials(self) -> None:
         names = ("Issued", "Suspended", "Reinstated", "Retired")
@@ -133,6 +145,23 @@ class Replay:
     def epoch(self, patient: bytes, place: Place) -> int:
         """The patient's epoch at a place."""
         held = self.epochs[patient].at(place) if patient in self.epochs else None
+        return held[0] if held else 0
+
+    def _guardianship(self, patient: bytes, place: Place, now: int | None = None) -> int:
+        """The number of the guardianship in office at a place; 0: none."""
+        held = self.guardianships[patient].at(place) if patient in self.guardianships else None
+        if held is None:
+            return 0
+        seq, until = held
+        return seq if (self.time(place[0]) if now is None else now) < until else 0
+
+    def guardianship_end(self, patient: bytes, seq: int) -> int:
+        """When a guardianship ends or ended, in block time."""
+        return next(until for number, until in self.guardianships[patient].values[::-1] if number == seq)
+
+    def opted_out(self, patient: bytes, place: Place) -> int:
+        """The purposes that the patient had opted out of at a place, as a mask."""
+        held = self.opt_outs[patient].at(place) if patient in self.opt_outs else None
         return held[0] if held else 0
 
     def credential(self, provider: str, place: Place) -> Credential | None:
@@ -159,13 +188,16 @@ class Replay:
         key = (terms.patient, terms.grant_id)
         held = self.grants[key].at(place) if key in self.grants else None
         live = self._live(actor, place, now)
+        status, epoch, seq = held or (0, 0, 0)
         return why(
             terms,
             purpose,
             flag,
             now=now,
-            state=GrantState(*(held or (0, 0))),
+            state=GrantState(status, epoch),
             account_epoch=self.epoch(terms.patient, place),
+            guardianship_ended=seq not in (0, self._guardianship(terms.patient, place, now)),
+            opted_out=self.opted_out(terms.patient, place),
             actor_live=live is not None,
             actor_is_grantee=identity(actor) == terms.grantee,
             actor_is_live_member=self._live_member(live, terms.grantee, place, now),
