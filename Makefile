@@ -36,6 +36,7 @@ story: kubo ## The insider: an administrator with store, hospital and two keyhol
 
 .PHONY: test
 test: kubo age ## Run every test
+	$(BIN)/forge test
 	$(APE) test tests/contracts
 	$(PYTEST) tests/functional tests/attacks tests/integration
 
@@ -51,6 +52,7 @@ lint: setup ## Check format, style and types of Python and Solidity
 check: lint kubo ## The fast loop: lint, then functional and contract tests
 	$(PYTEST) tests/functional
 	$(APE) test tests/contracts
+	$(BIN)/forge test
 
 .PHONY: bench-gas
 bench-gas: setup ## Measure gas on Anvil, exactly
