@@ -9,6 +9,8 @@ BIN := .venv/bin
 APE := APE_DATA_FOLDER='$(CURDIR)/.build/ape' $(BIN)/ape
 # Ape's plugin costs six seconds a run, and only the contract tests use it.
 PYTEST := $(BIN)/pytest -p no:ape_test
+# In a cache of its own: in that of `forge lint`, which compiles no code, forge finds no test and says success.
+INVARIANTS := $(BIN)/forge test --out .build/invariants --cache-path .build/invariants-cache
 
 .PHONY: help
 help: ## List the commands
@@ -36,6 +38,7 @@ story: kubo ## The insider: an administrator with store, hospital and two keyhol
 
 .PHONY: test
 test: kubo age ## Run every test
+	$(INVARIANTS)
 	$(APE) test tests/contracts
 	$(BIN)/python -m tests.contracts
 	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile tests/functional tests/attacks tests/integration
@@ -52,6 +55,7 @@ lint: setup ## Check format, style and types of Python and Solidity
 check: lint kubo ## The fast loop: lint, then functional and contract tests
 	$(PYTEST) tests/functional
 	$(APE) test tests/contracts
+	$(INVARIANTS)
 
 .PHONY: bench-gas
 bench-gas: setup ## Measure gas on Anvil, exactly

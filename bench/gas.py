@@ -30,9 +30,9 @@ from bench._anvil import anvil  # noqa: E402
 
 VECTORS = ROOT / "tests" / "vectors" / "gas.json"
 START = 1767225600  # 2026-01-01
-YEAR = 365 * 24 * 3600
+DAY, YEAR = 24 * 3600, 365 * 24 * 3600
 NEW, CHANGED, READ, CALL, RECOVER = 22_100, 5_000, 2_100, 2_600, 3_000
-TREATING, EMERGENCY, ORGANISATION = 1, 2, 0x8000
+TREATING, EMERGENCY, REVIEWER, ORGANISATION = 1, 2, 16, 0x8000
 READ_FLAG, MEMBERS_FLAG, TREAT = 1, 4, 1
 ZERO = bytes(32)
 
@@ -266,6 +266,13 @@ def requests(b: Bench) -> None:
             b.act(
                 actor, "AccessLog", "request", terms, salts, *rest, row=row, slots=read + head, target=target
             )
+        signed = (*terms[:9], word(f"reading at the bedside {way}"))
+        grant_id = b.view("ConsentRegistry", "grantIdOf", signed)
+        signature = sign(b, b.view("ConsentRegistry", "domainSeparator"), grant_id)
+        proof = (bytes.fromhex(b.person("patient").address[2:]), signature)
+        act = (actor, "AccessLog", "requestWithSignature", signed, [word("bedside")], *rest, *proof)
+        slots = read + CHANGED + NEW + RECOVER - READ
+        b.act(*act, row=f"requestWithSignature, {way}", slots=slots, target=90_000)
 
 
 def anchors(b: Bench) -> None:
@@ -280,11 +287,29 @@ def anchors(b: Bench) -> None:
         b.act(*act, "anchorBatch", 1, word(f"root {label}"), 100, row=row, slots=slots, target=target)
 
 
+def glass(b: Bench) -> None:
+    """Two people break the glass, and a third reviews."""
+    b.act("authority", "ProviderRegistry", "issue", credential(b, "reviewer", REVIEWER))
+    for authority in ("authority", "second authority"):
+        emergency = credential(b, "confirmer", TREATING | EMERGENCY)
+        b.act(authority, "ProviderRegistry", "issueEmergency", emergency)
+    b.now += DAY
+    asked = [word(each) for each in ("patient", "segment", "reason", "reply key", "agent")]
+    roles = 2 * CALL + 2 * READ
+    slots = 2 * NEW + CHANGED + roles + 2 * READ
+    b.act("practitioner", "AccessLog", "requestBreakGlass", *asked, row="requestBreakGlass", slots=slots)
+    access = b.view("AccessLog", "headOf", b.person("practitioner").address)
+    act = ("confirmer", "AccessLog", "confirmBreakGlass", access)
+    b.act(*act, row="confirmBreakGlass, first", slots=5 * NEW + CHANGED + roles + 2 * READ)
+    act = ("reviewer", "AccessLog", "reviewBreakGlass", access, True, word("note"))
+    b.act(*act, row="reviewBreakGlass, first", slots=2 * NEW + CHANGED + roles + 6 * READ)
+
+
 def measure() -> list[Row]:
     """Every row, on a new Anvil."""
     with anvil(hardfork="osaka", timestamp=START) as url:
         b = Bench(Web3(HTTPProvider(url)))
-        for part in (deploy, onboarding, consents, identities, requests, anchors):
+        for part in (deploy, onboarding, consents, identities, requests, anchors, glass):
             part(b)
     return b.rows
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {BreakGlass} from "./BreakGlass.sol";
 import {IAccessLog} from "./interfaces/IAccessLog.sol";
 import {IConsentRegistry, Reason, Terms} from "./interfaces/IConsentRegistry.sol";
+import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 import {TypedData} from "./libraries/TypedData.sol";
 
 /// @title Who did?
-contract AccessLog is IAccessLog {
+contract AccessLog is IAccessLog, BreakGlass {
     uint16 private constant _READ = 1;
 
     /// @inheritdoc IAccessLog
     IConsentRegistry public immutable consents;
-
-    mapping(address actor => bytes32) private _heads;
 
     /// @param registry Where grants are looked up.
     constructor(IConsentRegistry registry) {
@@ -27,27 +27,51 @@ contract AccessLog is IAccessLog {
         bytes32 replyKeyHash,
         bytes32 agent
     ) external returns (bytes32 accessId) {
-        if (recordSalts.length == 0) revert NoRecords();
         bytes32 grantId = TypedData.grantId(terms);
+        return _request(grantId, terms, recordSalts, purpose, replyKeyHash, agent);
+    }
+
+    /// @inheritdoc IAccessLog
+    function requestWithSignature(
+        Terms calldata terms,
+        bytes32[] calldata recordSalts,
+        uint32 purpose,
+        bytes32 replyKeyHash,
+        bytes32 agent,
+        bytes calldata signer,
+        bytes calldata signature
+    ) external returns (bytes32 accessId) {
+        bytes32 grantId = TypedData.grantId(terms);
+        consents.grantBySig(terms.patient, signer, grantId, signature);
+        return _request(grantId, terms, recordSalts, purpose, replyKeyHash, agent);
+    }
+
+    /// @inheritdoc IAccessLog
+    function headOf(address actor) external view returns (bytes32 head) {
+        return _headOf(actor);
+    }
+
+    function _request(
+        bytes32 grantId,
+        Terms calldata terms,
+        bytes32[] calldata recordSalts,
+        uint32 purpose,
+        bytes32 replyKeyHash,
+        bytes32 agent
+    ) private returns (bytes32 accessId) {
+        if (recordSalts.length == 0) revert NoRecords();
         Reason reason = _why(terms, purpose);
         if (reason != Reason.None) revert NotAllowed(grantId, reason);
 
         _emitTermsUsed(grantId, terms);
-        accessId = _heads[msg.sender];
-        if (accessId == 0) accessId = _firstHead(msg.sender);
+        accessId = _headOf(msg.sender);
         for (uint256 i = 0; i < recordSalts.length; ++i) {
             bytes32 recordId = _recordIn(terms, recordSalts[i]);
             accessId =
                 keccak256(abi.encode(accessId, recordId, grantId, purpose, replyKeyHash, agent));
             emit Requested(msg.sender, recordId, grantId, accessId, purpose, replyKeyHash, agent);
         }
-        _heads[msg.sender] = accessId;
-    }
-
-    /// @inheritdoc IAccessLog
-    function headOf(address actor) external view returns (bytes32 head) {
-        head = _heads[actor];
-        if (head == 0) head = _firstHead(actor);
+        _append(accessId);
     }
 
     /// @dev `emit TermsUsed(grantId, terms)` with the ten words as they were hashed. That the narrow ones are clean
@@ -61,8 +85,8 @@ contract AccessLog is IAccessLog {
         }
     }
 
-    function _firstHead(address actor) private view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), actor));
+    function _providers() internal view override returns (IProviderRegistry) {
+        return consents.providers();
     }
 
     /// @dev `consents.why(terms, msg.sender, purpose, READ)` with the ten words as they stand; the registry refuses

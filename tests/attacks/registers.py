@@ -1,12 +1,20 @@
-"""What the registers can do and no desk does yet, done once: steps of two authorities, batches, erasure."""
+"""What the registers can do and no desk does yet, done once: steps of two, batches, erasure, a grant that is
+used at the bedside, and a broken glass."""
 
 from __future__ import annotations
 
+import secrets
+
+from eth_utils.crypto import keccak
+from web3 import EthereumTesterProvider
+
 from consentry.consent.card import new_card
+from consentry.consent.terms import typed_terms
 from tests.contracts.batches import Batch, place
+from tests.contracts.words import word
 from tests.support.world import DAY, World
 
-TREATING, EMERGENCY = 1, 2
+TREATING, EMERGENCY, REVIEWER = 1, 2, 16
 
 
 def registers_once(world: World) -> None:
@@ -14,8 +22,9 @@ def registers_once(world: World) -> None:
     newcomer = world.person("third authority").address
     agree(world, "addAuthority", newcomer)
     agree(world, "retireAuthority", newcomer)
-    emergency(world, "helper", TREATING | EMERGENCY)
     batch(world)
+    segment = bedside(world)
+    break_glass(world, segment)
 
 
 def agree(world: World, function: str, *arguments: object) -> None:
@@ -58,3 +67,53 @@ def batch(world: World) -> None:
 def where(made: Batch, index: int) -> tuple[object, ...]:
     """A record's place, as a tuple."""
     return tuple(place([made], 0, index).values())
+
+
+def bedside(world: World) -> bytes:
+    """The patient signs, the clinician delivers and uses the grant at once; the segment's id."""
+    patient, clinician = world.person("patient"), world.person("clinician")
+    [proposal] = world.desk("patient").propose(world.offered("clinician", "general"))
+    terms = proposal.terms
+    signature = patient.signer.sign_typed_data(typed_terms(world.chain.deployment, terms, proposal.reading))
+    openings = world.desk("patient")._own.openings()
+    [salt, *_] = [one.leaf.record_salt for one in openings if one.header.segment == terms.segment]
+    asked = (terms.as_tuple(), [salt], TREATING, word("reply key"), bytes(32))
+    signed = (bytes.fromhex(patient.address[2:]), signature)
+    world.chain.send(clinician.signer, "AccessLog", "requestWithSignature", *asked, *signed)
+    return terms.segment
+
+
+def break_glass(world: World, segment: bytes) -> None:
+    """Two people open a segment, and a third reviews."""
+    for name in ("helper", "second helper"):
+        emergency(world, name, TREATING | EMERGENCY)
+    reviewer = world.person("reviewer")
+    now = world.chain.head().time
+    given = (
+        reviewer.address,
+        now,
+        now + 900 * DAY,
+        REVIEWER,
+        "0x" + "00" * 20,
+        word("card"),
+    )
+    world.chain.send(world.authority.signer, "ProviderRegistry", "issue", given)
+    a_day_later(world)
+    helper = world.person("helper")
+    reason = keccak(secrets.token_bytes(32) + b"found without consciousness")
+    asked = (world.patient, segment, reason, word("another reply key"), bytes(32))
+    world.chain.send(helper.signer, "AccessLog", "requestBreakGlass", *asked)
+    access = world.chain.rpc.call("AccessLog", "headOf", helper.address)
+    world.chain.send(world.person("second helper").signer, "AccessLog", "confirmBreakGlass", access)
+    note = keccak(secrets.token_bytes(32) + b"as it should be")
+    world.chain.send(reviewer.signer, "AccessLog", "reviewBreakGlass", access, True, note)
+
+
+def a_day_later(world: World) -> None:
+    """Lets a day of block time pass, in this process or on Anvil."""
+    provider = world.web3.provider
+    if isinstance(provider, EthereumTesterProvider):
+        provider.ethereum_tester.time_travel(world.chain.head().time + DAY + 1)
+    else:
+        provider.make_request("evm_increaseTime", [DAY + 1])  # type: ignore[arg-type]
+        provider.make_request("evm_mine", [])  # type: ignore[arg-type]

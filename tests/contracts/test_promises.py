@@ -305,7 +305,8 @@ def test_no_contract_has_an_owner_a_pause_or_a_way_to_be_replaced(
         *("issue", "issueBatch", "issueEmergency", "suspend", "reinstate", "retire"),
         *("addAuthority", "retireAuthority"),
         *("anchor", "anchorBatch", "anchorFromBatch", "supersede", "markErased", "markErasedInBatch"),
-        "request",
+        *("request", "requestWithSignature"),
+        *("requestBreakGlass", "confirmBreakGlass", "reviewBreakGlass"),
     }
 
 

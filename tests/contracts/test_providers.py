@@ -235,7 +235,7 @@ def test_a_suspended_or_retired_organisation_can_still_get_members_but_they_may_
 def test_a_credential_counts_from_its_first_second_to_its_last(
     providers: Any, authority: Any, newcomer: Any, chain: Any
 ) -> None:
-    now = chain.blocks.head.timestamp + 100
+    now = chain.blocks.head.timestamp + HOUR
     given = credential(newcomer, validFrom=now, validUntil=now + 10)
     providers.issue(given, sender=authority)
     for moment, live in ((now - 1, False), (now, True), (now + 9, True), (now + 10, False)):

@@ -29,6 +29,7 @@ _GAS = {
     "an actor's first access": ("request, own, first", 1),
     "an access for an organisation": ("request, organisation", 1),
     "100 records in one access, each": ("request, own, 100 records", 100),
+    "an access that also delivers the grant": ("requestWithSignature, own", 1),
     "anchor a record": ("anchor", 1),
     "100 records anchored in one batch, each": ("anchorBatch, 100 records", 100),
     "a credential": ("credential, practitioner", 1),

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 AUTHORITIES = ["0x" + f"{number:02x}" * 20 for number in (0x11, 0x22)]
 IMMUTABLES = {
     "ProviderRegistry": ("_authority0", "_authority1", "_authority2", "_authority3"),
-    "ConsentRegistry": ("providers", "_chainId", "_grantDomain", "_controlDomain"),
+    "ConsentRegistry": ("providers", "_CHAIN_ID", "_grantDomain", "_controlDomain"),
     "AccessLog": ("consents",),
     "RecordRegistry": (),
 }

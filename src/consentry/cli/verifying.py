@@ -135,7 +135,7 @@ def _immutables(name: str, arguments: list[Any], deployed: Deployed) -> dict[str
     if name == "ConsentRegistry":
         return {
             "providers": word(arguments[0]),
-            "_chainId": word(deployed.chain_id),
+            "_CHAIN_ID": word(deployed.chain_id),
             "_grantDomain": _domain(GRANTS, deployed),
             "_controlDomain": _domain(CONTROL, deployed),
         }
