@@ -385,9 +385,9 @@ def test_the_organisation_itself_does_not_review_its_members(
     log.reviewBreakGlass(opened, True, NOTE, sender=staff.clinic)
 
 
-@pytest.mark.parametrize("part", ["nurse", "doctor"])
+@pytest.mark.parametrize("movers", [["nurse"], ["doctor"], ["nurse", "doctor"]], ids="+".join)
 def test_moving_to_another_organisation_afterwards_brings_no_friendlier_reviewer(
-    part: str,
+    movers: list[str],
     log: Any,
     providers: Any,
     authority: Any,
@@ -396,7 +396,8 @@ def test_moving_to_another_organisation_afterwards_brings_no_friendlier_reviewer
     hospital: Any,
 ) -> None:
     """The organisation of then still counts, and that of now does too."""
-    providers.issue(credential(getattr(staff, part), staff.clinic), sender=authority)
+    for each in movers:
+        providers.issue(credential(getattr(staff, each), staff.clinic), sender=authority)
     for who, organisation in ((staff.insider, hospital), (staff.outsider, staff.clinic)):
         wrong = {"accessId": opened, "organisation": organisation.address}
         with ape.reverts(log.SameOrganisation, **wrong):
