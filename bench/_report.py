@@ -42,9 +42,8 @@ sends the same bytes: written, synced and read once more than a pipe.
 {large}
 
 Memory has to stay under {limit} MiB, whatever the file's size. What limits the time: `ipfs add` alone, in
-clear, is the floor of pinning, for Kubo hashes and writes every byte whoever brings it; the CAR import stands
-near it, since Python has cut and hashed the blocks already; the streaming add waits for the multipart encoder
-of ipfshttpclient as well. Sealing takes the rest, with its sync to the disk.
+clear, is the floor of pinning, for Kubo hashes and writes every byte whoever brings it, and both of our ways
+stand near it. The rest is sealing with its sync to the disk, and the start of Python.
 """
 
 
