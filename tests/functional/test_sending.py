@@ -142,7 +142,7 @@ def background() -> Iterator[Callable[..., Future[Any]]]:
 
 def until(true: Callable[[], Any]) -> Any:
     """What ``true`` gives as soon as it gives something."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90  # a machine may be busy
     while not (found := true()):
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
