@@ -57,6 +57,10 @@ check: lint kubo ## The fast loop: lint, then functional and contract tests
 	$(APE) test tests/contracts
 	$(INVARIANTS)
 
+.PHONY: assure
+assure: setup ## Attack the contracts with slither, halmos, medusa and mutation (STEP=name; under an hour)
+	@$(BIN)/python -m tools.assure $(STEP)
+
 .PHONY: bench-gas
 bench-gas: setup ## Measure gas on Anvil, exactly
 	@$(BIN)/python bench/gas.py

@@ -7,14 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+from . import analysers
 from .base import BUILD, ROOT, VENV, SetupError, cache_folder, run, say
 from .golang import PROGRAMS as GO_PROGRAMS
-from .golang import install
+from .golang import install as install_go
 from .keep import fingerprint, write_whole
 from .node import PROGRAMS, environment_node, install_tools, system_node
 from .python import install_packages, version_of
 
 STAMP = VENV / "consentry-setup.json"
+WORDS = (*GO_PROGRAMS, "analysers")
 INPUTS = ("pyproject.toml", "uv.lock", "tools/package.json", "tools/setup/*.py")
 
 
@@ -59,10 +61,10 @@ def set_up() -> None:
 
 
 def main(words: list[str]) -> int:
-    """Set up the checkout, or with their names programs in Go; 0 when everything is in place, 1 with the
-    reason otherwise."""
-    if unknown := set(words) - set(GO_PROGRAMS):
-        known = " | ".join(GO_PROGRAMS)
+    """Set up the checkout, or with their names programs in Go and the analysers of the contracts; 0 when
+    everything is in place, 1 with the reason otherwise."""
+    if unknown := set(words) - set(WORDS):
+        known = " | ".join(WORDS)
         print(
             f"no program: {', '.join(unknown)}; usage: python3 -m tools.setup [{known}]...", file=sys.stderr
         )
@@ -74,7 +76,10 @@ def main(words: list[str]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             for word in words:
-                install(GO_PROGRAMS[word], cache_folder())
+                if word == "analysers":
+                    analysers.install(cache_folder())
+                else:
+                    install_go(GO_PROGRAMS[word], cache_folder())
             if not words and not already_done():
                 set_up()
         except SetupError as error:

@@ -65,7 +65,10 @@ KUBO = Program(
     "three minutes",
 )
 AGE = Program("age", "age", "filippo.io/age/cmd/age", ("--version",), (1, 3), (1, 99), "half a minute")
-PROGRAMS = {program.folder: program for program in (KUBO, AGE)}
+MEDUSA = Program(
+    "medusa", "medusa", "github.com/crytic/medusa", ("--version",), (1, 5), (1, 5), "two minutes"
+)
+PROGRAMS = {program.folder: program for program in (KUBO, AGE, MEDUSA)}
 
 
 def install(program: Program, cache: Path) -> None:
