@@ -129,7 +129,7 @@ def questions(scenes: dict[str, Scene], grants: dict[str, Any]) -> dict[str, dic
 
 
 @pytest.fixture(scope="module")
-def answers(questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Answer]]:
+def by_client(questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Answer]]:
     """What each client says of each of them."""
     return {
         name: dict(zip(questions, client(list(questions.values()), KEY), strict=True))
@@ -140,28 +140,30 @@ def answers(questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Answer]
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("text", MESSAGES, ids=NAMES.get)
 def test_the_contract_takes_what_a_wallet_signs(
-    text: str, client: str, answers: dict[str, Any], scenes: dict[str, Scene], consents: Any, relayer: Any
+    text: str, client: str, by_client: dict[str, Any], scenes: dict[str, Scene], consents: Any, relayer: Any
 ) -> None:
     scene = scenes[text]
-    signature = answers[client][text].signature
+    signature = by_client[client][text].signature
     receipt = getattr(consents, scene.function)(*scene.arguments, signature, sender=relayer)
     assert [event.event_name for event in receipt.events] == MESSAGES[text]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_what_a_wallet_signs_is_used_at_the_bedside(
-    client: str, answers: dict[str, Any], consents: Any, log: Any, clinician: Any, said: Terms
+    client: str, by_client: dict[str, Any], consents: Any, log: Any, clinician: Any, said: Terms
 ) -> None:
     entry = ([word("salt")], TREAT, word("reply key"), word("agent"))
-    signature = answers[client][TERMS].signature
+    signature = by_client[client][TERMS].signature
     log.requestWithSignature(said.words, *entry, SIGNER, signature, sender=clinician)
     assert consents.inForce(ME, said.id, said.epoch)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_every_wallet_makes_the_same_of_a_message(client: str, answers: dict[str, dict[str, Answer]]) -> None:
-    agreed = answers["eth-account"]
-    for text, answer in answers[client].items():
+def test_every_wallet_makes_the_same_of_a_message(
+    client: str, by_client: dict[str, dict[str, Answer]]
+) -> None:
+    agreed = by_client["eth-account"]
+    for text, answer in by_client[client].items():
         assert answer.signature == agreed[text].signature, text
         assert answer.digest in (agreed[text].digest, None), text
 
@@ -180,26 +182,26 @@ def test_every_wallet_makes_the_same_of_the_largest_values() -> None:
 
 
 def test_an_epoch_is_handed_over_in_digits_since_a_number_is_rounded(
-    questions: dict[str, dict[str, Any]], answers: dict[str, dict[str, Answer]], epoch: int
+    questions: dict[str, dict[str, Any]], by_client: dict[str, dict[str, Answer]], epoch: int
 ) -> None:
     text = "RevokeAll(bytes32 patient,uint64 epoch)"
     asked = questions[text]
     assert asked["message"]["epoch"] == str(epoch)
     rounded = asked | {"message": asked["message"] | {"epoch": epoch}}
     (answer,) = by_viem([rounded], KEY)
-    assert answer.digest != answers["viem"][text].digest
+    assert answer.digest != by_client["viem"][text].digest
 
 
 def test_the_digests_are_over_what_the_contracts_hash(
-    answers: dict[str, dict[str, Answer]], scenes: dict[str, Scene], consents: Any, said: Terms
+    by_client: dict[str, dict[str, Answer]], scenes: dict[str, Scene], consents: Any, said: Terms
 ) -> None:
     """A contract tells the struct hash of terms and of a recovery, and the separator of both domains."""
     support = next(text for text in MESSAGES if text.startswith("SupportRecovery"))
     recovery = consents.recoveryOf(*scenes[support].arguments[:2]).recovery
     grant = b"\x19\x01" + consents.domainSeparator() + consents.grantIdOf(said.words)
     control = b"\x19\x01" + consents.controlDomainSeparator() + recovery
-    assert answers["viem"][TERMS].digest == keccak(grant)
-    assert answers["viem"][support].digest == keccak(control)
+    assert by_client["viem"][TERMS].digest == keccak(grant)
+    assert by_client["viem"][support].digest == keccak(control)
 
 
 def test_no_message_of_the_contracts_is_missing() -> None:
