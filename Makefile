@@ -42,6 +42,7 @@ test: kubo age ## Run every test
 	$(APE) test tests/contracts
 	$(BIN)/python -m tests.contracts
 	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile tests/functional tests/attacks tests/integration
+	$(PYTEST) tests/test_assured.py
 
 .PHONY: lint
 lint: setup ## Check format, style and types of Python and Solidity

@@ -8,10 +8,17 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.support import passed
+
 # Set while pytest starts, before a test imports Ape or starts it: no keyfile of the user's is seen.
 ape_data = tempfile.mkdtemp(prefix="consentry-ape-")
 atexit.register(shutil.rmtree, ape_data, ignore_errors=True)
 os.environ["APE_DATA_FOLDER"] = ape_data
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What passes is written down, for the page that names tests as evidence."""
+    passed.record(config)
 
 
 def failed_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
