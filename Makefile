@@ -38,6 +38,7 @@ story: kubo ## The insider: an administrator with store, hospital and two keyhol
 
 .PHONY: test
 test: kubo age ## Run every test
+	$(BIN)/python -m tools.assure slither
 	$(INVARIANTS)
 	$(APE) test tests/contracts
 	$(BIN)/python -m tests.contracts

@@ -42,6 +42,8 @@ contract AccessLog is IAccessLog, BreakGlass {
         bytes calldata signature
     ) external returns (bytes32 accessId) {
         bytes32 grantId = TypedData.grantId(terms);
+        // The registry asks whoever signed by staticcall only, so that nobody can come back in from there.
+        // slither-disable-next-line reentrancy-benign,reentrancy-events
         consents.grantBySig(terms.patient, signer, grantId, signature);
         return _request(grantId, terms, recordSalts, purpose, replyKeyHash, agent);
     }
@@ -78,6 +80,8 @@ contract AccessLog is IAccessLog, BreakGlass {
     /// was checked on their way to the ConsentRegistry; taking them apart once more would cost 500 gas.
     function _emitTermsUsed(bytes32 grantId, Terms calldata terms) private {
         bytes32 signature = TermsUsed.selector;
+        // The words go on as they came, see above.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let words := mload(0x40)
             calldatacopy(words, terms, 0x140)
@@ -94,6 +98,8 @@ contract AccessLog is IAccessLog, BreakGlass {
     function _why(Terms calldata terms, uint32 purpose) private view returns (Reason reason) {
         address registry = address(consents);
         bytes32 selector = IConsentRegistry.why.selector;
+        // The words go on as they came, see above.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let question := mload(0x40)
             mstore(question, selector)

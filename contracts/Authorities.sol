@@ -86,6 +86,8 @@ abstract contract Authorities is IAuthorities {
             address who = i < 4 ? first[i] : _joined[i - 4];
             if (isAuthority(who)) list[count++] = who;
         }
+        // Shortens the list in place, which Solidity has no words for.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             mstore(list, count)
         }
@@ -94,6 +96,8 @@ abstract contract Authorities is IAuthorities {
     /// @inheritdoc IAuthorities
     function isAuthority(address who) public view returns (bool) {
         uint256 word = _tenures[who];
+        // Whether anything was stored is asked, not what time.
+        // slither-disable-next-line incorrect-equality
         if (word == 0) return _isFirst(who);
         return uint40(word) <= block.timestamp && block.timestamp < word >> 40;
     }

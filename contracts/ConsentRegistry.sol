@@ -223,6 +223,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
     {
         uint256 word = g.word;
         if (word == 0) return false;
+        // Status and epoch are compared, which are no times.
+        // slither-disable-next-line incorrect-equality
         bool current = uint8(word) == _IN_FORCE && uint64(word >> 32) == epoch;
         if (!current || _hasLapsed(patient, word)) {
             revert GrantEnded(patient, grantId);
@@ -232,6 +234,8 @@ contract ConsentRegistry is IConsentRegistry, IdentityRegistry {
 
     /// @dev Whether a grant's epoch at delivery, the one in its terms and the patient's are the same.
     function _isOfEpoch(uint256 word, uint256 held, uint64 epoch) private pure returns (bool) {
+        // Epochs are compared, which are no times.
+        // slither-disable-next-line incorrect-equality
         return uint64((word >> 32 ^ epoch) | (held >> 160 ^ epoch)) == 0;
     }
 }

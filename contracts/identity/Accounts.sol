@@ -20,6 +20,8 @@ abstract contract Accounts is IIdentityRegistry {
     /// @dev The one of the account's flags that says that there is a guardianship to be looked at.
     uint256 internal constant _GUARDED = 1 << 224;
 
+    // Named as the constant that it is until the chain forks.
+    // slither-disable-next-line naming-convention
     uint256 internal immutable _CHAIN_ID;
     bytes32 private immutable _controlDomain;
 
@@ -69,6 +71,8 @@ abstract contract Accounts is IIdentityRegistry {
     /// terms for an epoch to come.
     function _changeEpoch(bytes32 patient, uint256 word) internal returns (uint64 epoch) {
         epoch = uint64(uint256(keccak256(abi.encode(blockhash(block.number - 1), patient, word))));
+        // Hashes are compared, and no times.
+        // slither-disable-next-line incorrect-equality
         if (epoch == _epochIn(word)) epoch = ~epoch;
         _accounts[patient] = word & ~(uint256(type(uint64).max) << 160) | uint256(epoch) << 160;
         emit AllConsentsRevoked(patient, epoch);
@@ -156,6 +160,8 @@ abstract contract Accounts is IIdentityRegistry {
     /// unguarded. Nobody: the guardianship is over and had no successor.
     function _wordNow(bytes32 patient) internal view returns (uint256 word, bool nobody) {
         word = _accounts[patient];
+        // A flag is looked at, and no time.
+        // slither-disable-next-line incorrect-equality
         if (word & _GUARDED == 0) return (word, false);
         Guardianship storage g = _guardianships[patient];
         if (_isInOffice(g)) return (word, false);
@@ -164,6 +170,8 @@ abstract contract Accounts is IIdentityRegistry {
     }
 
     function _isController(uint256 word, bytes32 patient, bytes32 who) private pure returns (bool) {
+        // Whole addresses are compared, and no times.
+        // slither-disable-next-line incorrect-equality
         return uint160(word) == 0 ? who == patient : uint160(uint256(who)) == uint160(word);
     }
 

@@ -65,6 +65,8 @@ abstract contract Guardianships is Accounts {
         if (successor == address(0)) {
             if (!_hasTrustees(patient)) revert SuccessorMissing(patient);
         } else if (
+            // Whole addresses are compared, and no times.
+            // slither-disable-next-line incorrect-equality
             successor == guardian || uint160(successor) == uint160(word)
                 || successor == _nameOf(patient)
         ) {
@@ -101,6 +103,8 @@ abstract contract Guardianships is Accounts {
         if (mark != 0) {
             Guardianship storage g = _guardianships[patient];
             bool narrower = until <= g.until && successor == g.successor;
+            // A flag is looked at, and no time.
+            // slither-disable-next-line incorrect-equality
             if (uint8(mark >> 8) == 0 || !narrower) revert GuardianInOffice(patient, g.until);
         }
         _appoint(patient, word, guardian, until, successor);
@@ -108,6 +112,8 @@ abstract contract Guardianships is Accounts {
 
     function _leave(bytes32 patient, bytes32 who) private {
         (, uint256 mark) = _accountFor(patient, who);
+        // A flag is looked at, and no time.
+        // slither-disable-next-line incorrect-equality
         if (uint8(mark >> 8) == 0) revert NotGuardian(patient, _nameOf(who));
         _endGuardianship(patient);
     }

@@ -62,6 +62,8 @@ library Signatures {
         bytes32 s;
         uint8 v;
         if (signature.length == 65) {
+            // The bytes are read where they lie, see above.
+            // slither-disable-next-line assembly
             assembly ("memory-safe") {
                 r := calldataload(signature.offset)
                 s := calldataload(add(signature.offset, 0x20))
@@ -89,6 +91,8 @@ library Signatures {
         bool answered;
         bytes32 answer;
         uint256 most = _MOST_GAS;
+        // Solidity would copy the whole answer, however long.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             answered := staticcall(most, who, add(question, 0x20), mload(question), 0x00, 0x20)
             answered := and(answered, gt(returndatasize(), 0x1f))

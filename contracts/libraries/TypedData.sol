@@ -64,6 +64,8 @@ library TypedData {
     /// they are read; this function reads none.
     function grantId(Terms calldata terms) internal pure returns (bytes32 id) {
         bytes32 typeHash = _TERMS_TYPEHASH;
+        // The words are hashed as they came, see above.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let words := mload(0x40)
             mstore(words, typeHash)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from .outcome import Outcome
 # Slither clears what it compiles into: a place of its own.
 OUT = {"FOUNDRY_OUT": ".build/slither", "FOUNDRY_CACHE_PATH": ".build/slither-cache"}
 # A run that looked at less has not looked at our contracts.
-LEAST_DETECTORS = 90
-LEAST_CONTRACTS = 4
+LEAST_CONTRACTS, LEAST_DETECTORS = 25, 100
 
 
 def run() -> Outcome:
@@ -24,7 +24,7 @@ def run() -> Outcome:
     need("analysers")
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         answer = Path(folder) / "slither.json"
-        words = ["slither", ".", "--foundry-out-directory", ".build/slither", "--json", str(answer)]
+        words = ["slither", ".", "--foundry-out-directory", OUT["FOUNDRY_OUT"], "--json", str(answer)]
         code, printed = call(words, seconds=300, env=OUT)
         try:
             report = json.loads(answer.read_text("utf-8"))
@@ -35,6 +35,14 @@ def run() -> Outcome:
 
 def judge(report: dict[str, Any], printed: str) -> Outcome:
     """The outcome of slither's JSON answer, and of what it printed beside."""
-    if not report.get("success"):
-        return Outcome("slither", False, {"findings": "none: it broke off"}, [str(report.get("error"))])
-    return Outcome("slither", False, {}, last_lines(printed))
+    said = re.search(r"analyzed \((\d+) contracts with (\d+) detectors\)", printed)
+    if not report.get("success") or not said:
+        return Outcome(
+            "slither", False, {"broke off": "yes"}, [str(report.get("error")), *last_lines(printed)]
+        )
+    contracts, detectors = int(said[1]), int(said[2])
+    findings = [found["description"].strip() for found in report["results"].get("detectors", [])]
+    few = contracts < LEAST_CONTRACTS or detectors < LEAST_DETECTORS
+    figures = {"contracts": said[1], "detectors": said[2], "findings": str(len(findings))}
+    idle = [f"fewer than {LEAST_CONTRACTS} contracts or {LEAST_DETECTORS} detectors"] if few else []
+    return Outcome("slither", not findings and not few, figures, [*findings, *idle])
