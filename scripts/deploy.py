@@ -6,7 +6,7 @@
 
 Compiles with Ape, deploys the four contracts in order, makes the keyholders where there are none, and
 writes deployments.json and keyholders.json under CONSENTRY_HOME. Authorities issue, suspend and retire
-credentials; they are fixed for ever, and can neither grant nor read.
+credentials; two of them together replace one later (so name two at least), and none can grant or read.
 """
 
 from __future__ import annotations

@@ -10,12 +10,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMPILED = "@openzeppelin", "solady"  # solc follows no link out of the folder
 _BLOCK = re.compile(
     r"(?P<marker><!-- not run[^\n]*-->\n)?^```(?:sh|bash|console)\n(?P<body>.*?)^```$", re.M | re.S
 )
@@ -63,29 +65,37 @@ def checkout(place: Path) -> Path:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, place / name)
     (place / ".venv").symlink_to(ROOT / ".venv")
-    (place / "tools" / "node_modules").symlink_to(ROOT / "tools" / "node_modules")
+    (place / "tools" / "node_modules").mkdir()
+    for package in (ROOT / "tools" / "node_modules").iterdir():
+        there = place / "tools" / "node_modules" / package.name
+        if package.name in COMPILED:
+            shutil.copytree(package, there)
+        else:
+            there.symlink_to(package)
     return place
 
 
 def run(script: str, folder: Path, data: Path) -> subprocess.CompletedProcess[str]:
     """Runs a shell script as a person would; all that it started ends with it."""
     environment = {**os.environ, "APE_DATA_FOLDER": str(data), "COLUMNS": "100"}
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=600)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    return subprocess.CompletedProcess([], process.returncode, output, "")
+    # Into a file: a pipe would stay open for as long as anything that the script left behind runs.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            process.wait(600)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        output.seek(0)
+        return subprocess.CompletedProcess([], process.returncode, output.read(), "")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -108,7 +108,8 @@ def _refuse_second(home: Home, chain_id: int, genesis: bytes) -> None:
         return
     raise UsageError(
         f"this chain has a deployment already (ConsentRegistry {there.deployment.registry}), and what was "
-        "granted and deposited there would be out of reach: give --again to deploy a second one and use that"
+        "granted and deposited there would be out of reach: set CONSENTRY_HOME to another folder to have a "
+        "second one beside it (docs/moving.md), or give --again to replace it"
     )
 
 
