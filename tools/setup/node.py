@@ -101,8 +101,9 @@ def packaged(name: str) -> str:
 
 
 def short(name: str) -> str:
-    """An npm package's name for people: `@foundry-rs/anvil` is anvil."""
-    return name.replace("@foundry-rs/", "").lstrip("@").split("/")[0]
+    """An npm package's name for people: `@foundry-rs/anvil` is anvil, `@openzeppelin/contracts` its scope."""
+    scope, _, rest = name.lstrip("@").partition("/")
+    return rest if scope in ("foundry-rs", "ethereum-attestation-service") else scope
 
 
 def fetch(cache: Path) -> None:
