@@ -1,0 +1,210 @@
+"""The whole of it in one process: compiles the mutants of the contracts and tries them, into a file.
+
+``python -m tools.assure.mutation.campaign FILE [--each N] [--seed S] [--seconds S] [--only NAME ...]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.setup.base import ROOT
+
+from .compiler import Code, Compiler, read
+from .coverage import Atlas, Recorder
+from .mutants import Mutant, mutants
+from .score import Key, explanations
+from .source import Sources, study
+from .trial import Case, Order, Trials, gather
+
+TESTS = "tests/contracts"
+LEFT_OUT = (
+    # What a drawn sequence of calls finds depends on chance, and takes half a minute.
+    f"{TESTS}/test_promises.py::test_no_sequence_of_calls_breaks_a_promise",
+    # It compares code with code: every mutant would fall by it.
+    f"{TESTS}/test_completeness.py::test_what_these_tests_run_is_what_the_package_ships",
+)
+OURS = "contracts/"
+APART = ("contracts/interfaces/", "contracts/mocks/")
+
+
+class Campaign:
+    """One run over some files."""
+
+    def __init__(self, compiler: Compiler, chosen: argparse.Namespace) -> None:
+        self.compiler, self.chosen = compiler, chosen
+        self.sources: Sources = study(compiler)
+        self.files = [file for file in sorted(self.sources.reach) if wanted(file, chosen.only)]
+        self.files.sort(key=lambda file: chosen.only.index(Path(file).stem) if chosen.only else 0)
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.tried: list[Mutant] = []
+        self.twins: dict[str, Key] = {}
+        self.stale: list[tuple[str, ...]] = []
+        self.rows: list[dict[str, Any]] = []
+        self.order = Order({}, {})
+        self.until = time.monotonic() + chosen.seconds
+        self.whole = True
+
+    def play(self, trials: Trials) -> None:
+        """Run the tests on the original, to see them pass and to see what they run; then all trials."""
+        self._prepare(trials)
+        for verdict in trials.decide(self._cases()):
+            mutant = self.tried[verdict.name]
+            self.rows[verdict.name] |= {"by": verdict.by, "seconds": round(verdict.seconds, 1)}
+            if verdict.by:
+                self.order.killed(f"{mutant.file}:{mutant.function}", verdict.by)
+            else:
+                print(f"lives  {mutant.file}:{mutant.number}  {mutant.becomes.strip()}", flush=True)
+            if verdict.name % 20 == 0:
+                self._write(trials, whole=False)
+        self._write(trials, whole=self.whole)
+
+    def _prepare(self, trials: Trials) -> None:
+        names = list(trials.items)
+        plain = self._codes()
+
+        def time_them() -> dict[str, Any]:
+            for name, code in plain.items():
+                trials.swap(name, code)
+            seconds: dict[str, float] = {}
+            last = time.monotonic()
+
+            def note(name: str) -> None:
+                nonlocal last
+                seconds[name], last = time.monotonic() - last, time.monotonic()
+
+            return {"failed": trials.run(names, note), "seconds": seconds}
+
+        def watch() -> dict[str, Any]:
+            recorder, atlas = Recorder(), Atlas(self.sources)
+            covers: dict[str, list[str]] = {}
+            for name, told in self.sources.contracts.items():
+                evm = told["evm"]
+                trials.swap(name, Code(evm["bytecode"]["object"], evm["deployedBytecode"]["object"]))
+            recorder.start()
+
+            def note(name: str) -> None:
+                covers[name] = sorted(atlas.places(recorder.take()))
+
+            return {"failed": trials.run(names, note), "covers": covers}
+
+        kept = ROOT / ".build" / f"mutation-{fingerprint()}.json"
+        if not kept.exists():
+            kept.write_text(json.dumps(gather(trials, [time_them, watch])), "utf-8")
+        timed, watched = json.loads(kept.read_text("utf-8"))
+        for told in (timed, watched):
+            if told["failed"]:
+                raise SystemExit(f"with the original fails {told['failed']}")
+        trials.seconds = timed["seconds"]
+        self.order = Order({k: set(v) for k, v in watched["covers"].items()}, trials.seconds)
+
+    def _codes(self) -> dict[str, Code]:
+        found = self.compiler.compile(frozenset(self.sources.contracts), {})
+        assert found is not None
+        return found
+
+    def _cases(self) -> Iterator[Case]:
+        """The mutants that compile to something new, until there are enough of a file."""
+        for file in self.files:
+            text, reach, each = read(file), self.sources.reach[file], self.chosen.each
+            made = mutants(file, text, self.sources.function_at)
+            self.counts[file]["made"] = len(made)
+            original = str(self.compiler.compile(reach, {}))
+            self._know(file, text, made, original)
+            if each:
+                random.Random(f"{self.chosen.seed} {file}").shuffle(made)  # noqa: S311
+            known = {original}
+            for mutant in made:
+                if each and self.counts[file]["tried"] >= each:
+                    break
+                if time.monotonic() > self.until:
+                    self.whole = False
+                    return
+                codes = self.compiler.compile(reach, {file: mutant.apply(text)})
+                sort = "invalid" if codes is None else "same" if str(codes) in known else "tried"
+                self.counts[file][sort] += 1
+                if sort != "tried" or codes is None:
+                    continue
+                known.add(str(codes))
+                self.tried.append(mutant)
+                self.rows.append({**mutant.told(), "twin": self.twins.get(str(codes))})
+                tests = self.order.tests(f"{file}:{mutant.function}", f"{file}:{mutant.number}")
+                yield Case(len(self.tried) - 1, codes, tests)
+
+    def _know(self, file: str, text: str, made: list[Mutant], original: str) -> None:
+        """Compile the mutants that are explained: to know them in another shape, and see which are gone."""
+        by_key = {mutant.key: mutant for mutant in made}
+        for key in (key for key in explanations() if key[0] == file):
+            if key not in by_key:
+                self.stale.append((*key, "no rule makes it"))
+                continue
+            codes = self.compiler.compile(self.sources.reach[file], {file: by_key[key].apply(text)})
+            if codes is None or str(codes) == original:
+                self.stale.append((*key, "does not compile" if codes is None else "compiles to the original"))
+            else:
+                self.twins.setdefault(str(codes), key)
+
+    def _write(self, trials: Trials, *, whole: bool) -> None:
+        told = {"seed": self.chosen.seed, "each": self.chosen.each, "tests": len(trials.items)}
+        told |= {"whole": whole, "counts": self.counts, "stale": self.stale}
+        told["rows"] = [row for row in self.rows if "by" in row]
+        self.chosen.into.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+def fingerprint() -> str:
+    """What the tests and the contracts are now, in a few letters."""
+    paths = [
+        p
+        for folder in (OURS, TESTS)
+        for p in sorted((ROOT / folder).rglob("*"))
+        if p.suffix in (".py", ".sol")
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def wanted(file: str, only: list[str]) -> bool:
+    """Whether a file is one of ours to mutate."""
+    ours = file.startswith(OURS) and not file.startswith(APART)
+    return ours and (not only or Path(file).stem in only)
+
+
+def swap(name: str, code: Code) -> None:
+    """Put a code where Ape takes it from to deploy a contract."""
+    from ape import project
+    from ethpm_types import Bytecode
+
+    made = getattr(project, name).contract_type
+    made.deployment_bytecode = Bytecode(bytecode=f"0x{code.creation}")
+    made.runtime_bytecode = Bytecode(bytecode=f"0x{code.runtime}")
+
+
+def main(words: list[str]) -> int:
+    """Run a campaign; gives pytest's exit code."""
+    parser = argparse.ArgumentParser(prog="campaign")
+    parser.add_argument("into", type=Path)
+    parser.add_argument("--each", type=int, default=0, help="how many of each file; 0: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=int, default=6 * 3600, help="after which no trial begins")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
+    chosen = parser.parse_args(words)
+    with Compiler() as compiler:
+        campaign = Campaign(compiler, chosen)
+        plugin = Trials(campaign.play, swap, chosen.jobs)
+        options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--capture=sys"]
+        options += [word for name in LEFT_OUT for word in ("--deselect", name)]
+        return int(pytest.main([*options, str(ROOT / TESTS)], plugins=[plugin]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
