@@ -1,8 +1,8 @@
 """The tests of the contracts once more on every other chain: ``python -m tests.contracts [NAME ...]``.
 
 ``foundry`` is Anvil as Ape's plugin starts it, ``anvil`` and ``ganache`` are nodes known by a URL alone. The
-drawn sequences of `test_promises` stay in process: they search what the contracts allow, which the chain under
-them does not change. EIP-7702 came after Ganache's last fork.
+drawn sequences of `test_model` have a node of their own: they search what the contracts allow, which the
+chain under them does not change. EIP-7702 came after Ganache's last fork.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench._anvil import anvil
 from tests.support.chains import ganache
 
 ROOT = Path(__file__).parents[2]
-DRAWN = "test_promises.py::test_no_sequence_of_calls_breaks_a_promise"
+DRAWN = "test_model.py"
 DELEGATED = "test_signatures.py::test_a_wallet_that_delegated_itself_keeps_its_own_signature"
 # Ape lets the socket of its first connection go.
 LEFT_OPEN = "ignore:unclosed <socket.socket:ResourceWarning"
