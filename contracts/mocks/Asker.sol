@@ -8,7 +8,7 @@ contract Asker {
     error Unanswered(uint256 index);
 
     /// @notice Asks each contract its question, all of them at one block.
-    /// @return words The first word of each answer.
+    /// @return words Each answer; of one that is longer than a word the hash.
     function ask(address[] calldata whom, bytes[] calldata questions)
         external
         view
@@ -18,7 +18,7 @@ contract Asker {
         for (uint256 i = 0; i < questions.length; ++i) {
             (bool answered, bytes memory answer) = whom[i].staticcall(questions[i]);
             if (!answered || answer.length < 32) revert Unanswered(i);
-            words[i] = bytes32(answer);
+            words[i] = answer.length == 32 ? bytes32(answer) : keccak256(answer);
         }
     }
 

@@ -13,17 +13,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import astuple
 from itertools import product
 from random import Random
 from typing import Any
 
 import pytest
+from eth_utils.crypto import keccak
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from consentry.consent.rule import Reason
 from consentry.consent.terms import DEPOSIT, READ
+from tests.contracts.model.parts import NOBODY, Grant
 from tests.contracts.model.practice import ACTORS, DRAFTS, PURPOSES, Practice
 from tests.contracts.model.side import Question, side
 from tests.contracts.model.stage import BY_ADDRESS, PEOPLE, Stage
@@ -35,7 +38,15 @@ FLAGS, ALLOWED = (READ, DEPOSIT), 0x80
 seeds = st.integers(0, 2**64 - 1)
 P = Practice
 MOVES: dict[Callable[[Any, Random], None], int] = {
-    **{P.draft: 6, P.grant: 3, P.grant_many_or_renew: 3, P.revoke: 3, P.revoke_all: 1, P.opt_out: 3},
+    **{
+        P.draft: 6,
+        P.grant: 3,
+        P.grant_ahead: 1,
+        P.grant_many_or_renew: 3,
+        P.revoke: 3,
+        P.revoke_all: 1,
+        P.opt_out: 3,
+    },
     **{P.set_controller: 2, P.set_guardian: 5, P.end_guardianship: 2, P.set_or_confirm_trustees: 5},
     **{P.support: 5, P.veto: 2, P.recover: 4, P.deliver_what_was_signed: 6},
     **{P.change_a_credential: 4, P.issue: 4, P.request: 6, P.ask_to_break_glass: 2, P.confirm_or_review: 3},
@@ -97,6 +108,8 @@ class Sequences(Practice, RuleBasedStateMachine):
     def of_grants(self) -> Iterator[tuple[object, Question, int]]:
         for each in self.drafts[-DRAFTS:]:
             patient, grant_id = self.world.patients[each.patient], id_of(each)
+            state = astuple(patient.grants.get(grant_id, Grant()))
+            yield ("grant", each), self.stage.consents.ask("grantState", patient.me, grant_id), hashed(*state)
             for epoch in {each.epoch, patient.epoch}:
                 held = patient.in_force(grant_id, self.now) and epoch == patient.epoch
                 asked = self.stage.consents.ask("inForce", each.patient, grant_id, epoch)
@@ -109,7 +122,10 @@ class Sequences(Practice, RuleBasedStateMachine):
             yield ("epoch", who), consents.ask("epochOf", me), it.epoch
             yield ("controller", who), consents.ask("controllerOf", me), number(it.controller_at(self.now))
             yield ("sequence", who), consents.ask("sequenceOf", me), it.sequence
-            yield ("guardian", who), consents.ask("guardianshipOf", me), number(it.guardian)
+            flags = it.opted_out | it.guarded
+            yield ("account", who), consents.ask("account", me), hashed(it.controller, it.epoch, flags)
+            guardian = hashed(it.guardian, it.until, it.guardianship, it.successor)
+            yield ("guardian", who), consents.ask("guardianshipOf", me), guardian
 
     def of_actors(self) -> Iterator[tuple[object, Question, int]]:
         log, world = self.stage.log, self.world
@@ -118,9 +134,20 @@ class Sequences(Practice, RuleBasedStateMachine):
             yield ("overdue", name), log.ask("overdueReview", who), number(world.log.overdue(who, self.now))
             live = self.stage.providers.ask("isLive", who)
             yield ("live", name), live, world.providers.is_live(who, self.now)
+            held = world.providers.credentials.get(who)
+            parts = (held.issued.start, held.issued.end, held.issued.roles, held.status) if held else (0,) * 4
+            organisation = held.issued.organisation if held else NOBODY
+            asked = self.stage.providers.ask("credentialOf", who)
+            yield ("credential", name), asked, hashed(*parts, organisation)
         for access_id in world.log.glasses:
             is_open = world.log.is_open(access_id, self.now, world.providers)
             yield ("open", access_id.hex()), log.ask("isOpen", access_id), is_open
+
+
+def hashed(*words: int | bytes) -> int:
+    """The hash of an answer of several words."""
+    parts = [each if isinstance(each, bytes) else each.to_bytes(32, "big") for each in words]
+    return number(keccak(b"".join(each.rjust(32, b"\0") for each in parts)))
 
 
 def number(value: bytes) -> int:

@@ -104,12 +104,14 @@ class Identity:
         self.check_acts(who, now)
         for each in grant_ids:
             if not self.stands(each, now):
-                guardianship = self.guardianship if self.in_office(now) else 0
-                self.grants[each] = Grant(IN_FORCE, self.epoch, guardianship)
+                seq = self.guardianship if self.in_office(now) else 0
+                self.grants[each] = Grant(IN_FORCE, seq > 0 and who == self.guardian, seq, self.epoch, now)
 
     def revoke(self, who: bytes, now: int, grant_id: bytes) -> None:
         self.check_acts(who, now)
-        self.grants.setdefault(grant_id, Grant(REVOKED)).status = REVOKED
+        it = self.grants.setdefault(grant_id, Grant())
+        if it.status != REVOKED:
+            it.status, it.ended_at = REVOKED, now
 
     def renew(self, who: bytes, now: int, old: bytes, new: bytes) -> None:
         self.revoke(who, now, old)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -119,6 +121,20 @@ class Moves:
         if r.random() < 0.6:
             self.act(r, calls.grant(patient.me, self.drafts[-1].grant_id))
 
+    def grant_ahead(self, r: Random) -> None:
+        """Within one block the next epoch can be computed: terms of that epoch come into force in the old
+        one, and then it comes."""
+        patient = self.patient(r)
+        by = patient.controller_at(self.now)
+        if not self.drafts or by not in BY_ADDRESS:
+            return
+        ahead = deepcopy(self.world)
+        ahead.patients[patient.me].revoke_all(by, self.now + 1, ahead.newest_block)
+        epoch = ahead.patients[patient.me].epoch
+        terms = replace(self.drafts[-1], patient=patient.me, epoch=epoch, reading_hash=word(f"ahead {epoch}"))
+        self.drafts.append(terms)
+        self.stage.together(by, [calls.grant(patient.me, terms.grant_id), calls.revoke_all(patient.me)])
+
     def grant(self, r: Random) -> None:
         patient = self.patient(r)
         self.act(r, calls.grant(patient.me, self.an_id(r, patient)))
@@ -149,6 +165,8 @@ class Moves:
 
     def set_guardian(self, r: Random) -> None:
         patient = self.patient(r)
+        if r.random() < 0.4:
+            patient = self.patients(r, lambda each: each.in_office(self.now))
         untils = [self.now + HOUR, self.now + 3 * DAY, self.now + 30 * DAY, patient.until]
         until = r.choice(untils) if r.random() < 0.95 else self.now
         guardian = address(r.choice(["parent", "aunt", "stranger"])) if r.random() < 0.95 else NOBODY

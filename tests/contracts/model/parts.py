@@ -15,11 +15,15 @@ class RefusedError(Exception):
 
 @dataclass
 class Grant:
-    """In force or revoked; the epoch and the number of the guardianship (0: none) at delivery."""
+    """In force or revoked; whether the guardian granted it, the number of the guardianship (0: none) and the
+    epoch at delivery; when it came into force and when it was revoked (0: it was not)."""
 
-    status: int
-    epoch: int = 0
+    status: int = 0
+    by_guardian: bool = False
     guardianship: int = 0
+    epoch: int = 0
+    at: int = 0
+    ended_at: int = 0
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,24 @@ class Side:
         selector = bytes.fromhex(answer["error"].get("data", "0x")[2:10])
         return self._errors.get(selector, f"an unnamed error {answer['error']}")
 
+    def send_in_one_block(self, by: Person, to: Deployed, all_data: list[bytes], at: int) -> None:
+        """Sends several, none of which is refused, in one block of that time."""
+        self._rpc("evm_setAutomine", False)
+        sent = []
+        for data in all_data:
+            transaction = {
+                "from": _hex(by.address),
+                "to": _hex(to.address),
+                "data": _hex(data),
+                "gas": hex(GAS),
+            }
+            sent.append(self._rpc("eth_sendTransaction", transaction))
+        self.wait(at)
+        self._rpc("evm_setAutomine", True)
+        receipts = [self._rpc("eth_getTransactionReceipt", each) for each in sent]
+        assert [each["status"] for each in receipts] == ["0x1"] * len(all_data)
+        assert {bytes.fromhex(each["blockHash"][2:]) for each in receipts} == {self.newest_block}
+
     def wait(self, until: int) -> None:
         """Mines an empty block at that second."""
         self._rpc("evm_setNextBlockTimestamp", until)

@@ -98,6 +98,19 @@ class Stage:
         self.counts[refused or function] += 1
         return not refused
 
+    def together(self, by: bytes, all_: list[Call]) -> None:
+        """Several calls that nobody refuses, in one block, on both sides."""
+        self.world.now += 1
+        for each in all_:
+            each.does(self.world, by)
+        data = [self.consents.data(each.function, *each.given.values()) for each in all_]
+        self.side.send_in_one_block(BY_ADDRESS[by], self.consents, data, self.world.now)
+        tell(
+            f"{self.world.now - BEGINNING}: {BY_ADDRESS[by]} calls in one block: {[c.function for c in all_]}"
+        )
+        self.world.newest_block = self.side.newest_block
+        self.counts["together"] += 1
+
     def wait(self, until: int) -> None:
         """Time moves on."""
         self.side.wait(until)

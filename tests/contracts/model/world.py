@@ -35,7 +35,7 @@ class World:
     def why(self, terms: Said, actor: bytes, purpose: int, flag: int) -> Reason:
         """The first reason against a use, by the package's rule."""
         patient, now = self.patients[terms.patient], self.now
-        held = patient.grants.get(id_of(terms), Grant(0))
+        held = patient.grants.get(id_of(terms), Grant())
         return why(
             terms,
             purpose,
