@@ -50,7 +50,7 @@ lint: setup ## Check format, style and types of Python and Solidity
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/forge fmt --check
+	$(BIN)/forge fmt --check contracts tests
 	$(BIN)/forge lint --deny warnings
 
 .PHONY: check

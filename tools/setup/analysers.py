@@ -1,4 +1,4 @@
-"""Slither and Halmos, in an environment of their own: they bring another web3 than the workshop's."""
+"""Slither, Halmos and Medusa's compiler, in an environment of their own: they bring another web3."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from .keep import fingerprint
 from .python import incomplete, uv, version_of
 
 PROJECT = TOOLS / "analysers"
-PROGRAMS = {"slither": "slither-analyzer", "halmos": "halmos"}
+PROGRAMS = {
+    "slither": "slither-analyzer",
+    "crytic-compile": "crytic-compile",
+    "halmos": "halmos",
+}
 
 
 def install(cache: Path) -> None:
-    """Put slither and halmos where programs of `.venv` find them: from the cache, or installed as
+    """Put slither, crytic-compile and halmos where programs of `.venv` find them: from the cache, or as
     tools/analysers/uv.lock says. Raises SetupError when they cannot be had."""
     cache.mkdir(parents=True, exist_ok=True)
     machine = f"{platform.system()} {platform.machine()} {version_of(VENV / 'bin/python')}".encode()
@@ -31,7 +35,7 @@ def install(cache: Path) -> None:
             uv(["sync", "--locked", "--quiet", "--project", str(PROJECT)], cache, environment)
             if not starts(environment):
                 shutil.rmtree(environment, ignore_errors=True)
-                raise SetupError("slither or halmos is not whole after its installation")
+                raise SetupError("slither, crytic-compile or halmos is not whole after its installation")
     for name, package in PROGRAMS.items():
         link = VENV / "bin" / name
         link.unlink(missing_ok=True)

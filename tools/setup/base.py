@@ -19,7 +19,7 @@ class SetupError(Exception):
 
 def say(state: str, what: str, detail: object = "") -> None:
     """Print one aligned line: what was found, fetched, taken from the cache, or is missing."""
-    print(f"  {state:<9}{what:<14}{detail}", flush=True)
+    print(f"  {state:<9}{what:<13} {detail}", flush=True)
 
 
 def cache_folder() -> Path:
