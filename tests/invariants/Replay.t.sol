@@ -30,12 +30,12 @@ contract Deliverers is Together {
         bytes signature;
     }
 
-    uint256 private constant CHAINS = 2;
     bytes32 private constant _DOMAIN = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
 
     Place[2] private _places;
+    uint256 private _chain = 31_337;
     Letter[] private _letters;
 
     /// @dev By place, patient and id: that it may be in force, since somebody who may said so; that it was revoked.
@@ -47,7 +47,13 @@ contract Deliverers is Together {
     mapping(bytes32 => bool) private _known;
     mapping(string what => uint256) public counted;
 
-    constructor() {
+    /// @dev A change of the chain's id does not outlast the call that makes it.
+    modifier onChain() {
+        VM.chainId(_chain);
+        _;
+    }
+
+    constructor() onChain {
         for (uint256 i = 0; i < 2; ++i) {
             _build(_places[i]);
         }
@@ -61,7 +67,7 @@ contract Deliverers is Together {
         letter.kind = Kind(kind % 5);
         letter.signer = who % PATIENTS;
         letter.place = place;
-        letter.chain = block.chainid;
+        letter.chain = _chain;
         letter.patient = patientOf(terms);
         letter.grantId = _draft(place, terms);
         letter.value = value % 3;
@@ -95,11 +101,12 @@ contract Deliverers is Together {
     /// @notice Somebody delivers a letter where it was meant for, or elsewhere, or for somebody or something else.
     function deliver(uint256 by, uint256 which, uint256 place, uint256 twist, uint256 other)
         external
+        onChain
     {
         if (_letters.length == 0) return;
         Letter memory letter = _letters[which % _letters.length];
         uint256 here = place % 4 == 0 ? 1 - letter.place : letter.place;
-        bool meant = here == letter.place && block.chainid == letter.chain;
+        bool meant = here == letter.place && _chain == letter.chain;
         Letter memory said = letter;
         if (twist % 4 == 0) {
             said = _twisted(letter, here, twist / 4, other);
@@ -110,7 +117,7 @@ contract Deliverers is Together {
     }
 
     /// @notice A clinician uses a signed grant at once, as the patient signed it, or with something else in it.
-    function use(uint256 terms_, uint256 which, uint256 twist, uint256 salt) external {
+    function use(uint256 terms_, uint256 which, uint256 twist, uint256 salt) external onChain {
         if (_letters.length == 0) return;
         Letter memory letter = _letters[which % _letters.length];
         Place storage here = _places[letter.place];
@@ -119,7 +126,7 @@ contract Deliverers is Together {
         if (twist % 4 == 2) terms.record = recordOf(terms, RECORD_SALT);
         bytes32 id = here.consents.grantIdOf(terms);
         _know(id);
-        bool meant = letter.kind == Kind.Grant && letter.chain == block.chainid
+        bool meant = letter.kind == Kind.Grant && letter.chain == _chain
             && letter.patient == terms.patient && letter.grantId == id;
         bool before = here.consents.inForce(terms.patient, id, terms.epoch);
         bytes32[] memory salts = new bytes32[](1);
@@ -137,7 +144,7 @@ contract Deliverers is Together {
 
     /// @notice The chain becomes another one, as after a fork.
     function fork() external {
-        VM.chainId(block.chainid == 31_337 ? 31_338 : 31_337);
+        _chain = _chain == 31_337 ? 31_338 : 31_337;
     }
 
     // --- what has to hold -----------------------------------------------------------------------
@@ -204,7 +211,7 @@ contract Deliverers is Together {
                 done = true;
             } catch {}
         } else {
-            try p.consents.setOptOutBySig(it.patient, uint32(8 << it.value), signer, it.signature) {
+            try p.consents.setOptOutBySig(it.patient, _purposesIn(it), signer, it.signature) {
                 done = true;
             } catch {}
         }
@@ -263,6 +270,10 @@ contract Deliverers is Together {
         return address(uint160(uint256(it.patient)));
     }
 
+    function _purposesIn(Letter memory it) private pure returns (uint32) {
+        return uint32(8 * 2 ** it.value);
+    }
+
     function _message(Letter memory it) private pure returns (bytes32) {
         if (it.kind == Kind.Grant) return it.grantId;
         if (it.kind == Kind.Revoke) {
@@ -279,7 +290,7 @@ contract Deliverers is Together {
             return keccak256(abi.encode(kind, it.patient, _controllerIn(it), it.number));
         }
         bytes32 optOut = keccak256("SetOptOut(bytes32 patient,uint32 purposes,uint256 sequence)");
-        return keccak256(abi.encode(optOut, it.patient, 8 << it.value, it.number));
+        return keccak256(abi.encode(optOut, it.patient, _purposesIn(it), it.number));
     }
 
     function _sign(Letter memory it) private view returns (bytes memory) {
@@ -329,6 +340,14 @@ contract ReplayInvariants {
         }
         _deliverers.sign(0, 0, 0, 1, 0);
         _deliverers.use(0, 5, 0, 0);
+        _deliverers.sign(0, 0, 2, 0, 0);
+        _deliverers.fork();
+        _deliverers.sign(0, 0, 4, 0, 0);
+        uint256 before = _deliverers.counted("granted");
+        _deliverers.deliver(1, 6, 1, 1, 0);
+        require(_deliverers.counted("granted") == before, "on another chain");
+        _deliverers.deliver(1, 7, 1, 1, 0);
+        require(_deliverers.counted("granted") == before + 1, "not on the chain that it became");
         string[5] memory all = ["granted", "revoked", "all revoked", "changed", "used"];
         for (uint256 i = 0; i < all.length; ++i) {
             require(_deliverers.counted(all[i]) != 0, all[i]);
