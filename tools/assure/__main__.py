@@ -11,7 +11,7 @@ from dataclasses import replace
 from . import page
 from .outcome import Outcome
 
-STEPS = ("slither", "invariants", "halmos", "medusa", "mutation")
+STEPS = ("slither", "model", "invariants", "halmos", "medusa", "mutation")
 
 
 def run_step(name: str) -> Outcome:

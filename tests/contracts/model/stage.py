@@ -95,7 +95,7 @@ class Stage:
         if not refused:
             self.world = trial
         self.world.now, self.world.newest_block = self.side.now, self.side.newest_block
-        self.counts[refused or function] += 1
+        self.counts.update(("call", refused or function))
         return not refused
 
     def together(self, by: bytes, all_: list[Call]) -> None:
@@ -109,7 +109,7 @@ class Stage:
             f"{self.world.now - BEGINNING}: {BY_ADDRESS[by]} calls in one block: {[c.function for c in all_]}"
         )
         self.world.newest_block = self.side.newest_block
-        self.counts["together"] += 1
+        self.counts["in one block"] += 1
 
     def wait(self, until: int) -> None:
         """Time moves on."""
