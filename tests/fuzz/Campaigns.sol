@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ConsentInvariants, Everybody} from "../invariants/Consent.t.sol";
+import {LogInvariants, Writers} from "../invariants/Log.t.sol";
 
 /// @title The people of an invariant test, led by Medusa
 /// @notice Medusa looks for assertions that fail, and for calls that reach code which none reached before. What the
@@ -15,10 +16,8 @@ abstract contract Campaign {
     /// @notice Has the people do one thing.
     /// @param which Which of all that they do.
     /// @param words What with.
-    function act(uint256 which, uint256[4] calldata words) external {
-        bytes4 what = _tries[which % _tries.length];
-        (bool done,) = _people.call(abi.encodePacked(what, words));
-        assert(done);
+    function act(uint256 which, uint256[9] calldata words) external {
+        _try(abi.encodePacked(_tries[which % _tries.length], words));
     }
 
     /// @notice Looks whether all still holds, and leaves no trace of having looked.
@@ -46,6 +45,12 @@ abstract contract Campaign {
         }
     }
 
+    /// @dev Whatever is tried, the people carry on, unless something happened that may not.
+    function _try(bytes memory what) internal {
+        (bool done,) = _people.call(what);
+        assert(done);
+    }
+
     /// @dev Reverts with a reason where something does not hold any more.
     function _check() internal virtual;
 }
@@ -64,5 +69,32 @@ contract ConsentCampaign is Campaign {
         everybody.checkController();
         everybody.checkRevoked();
         everybody.checkRevocable();
+    }
+}
+
+/// @title Promise 5
+contract LogCampaign is Campaign {
+    constructor() {
+        LogInvariants invariants = new LogInvariants();
+        invariants.setUp();
+        bytes4[] memory tries = new bytes4[](8);
+        tries[0] = Writers.request.selector;
+        tries[1] = Writers.requestWithSignature.selector;
+        tries[2] = Writers.breakGlass.selector;
+        tries[3] = Writers.confirm.selector;
+        tries[4] = Writers.grant.selector;
+        tries[5] = Writers.suspendOrReinstate.selector;
+        tries[6] = Writers.anchor.selector;
+        tries[7] = Writers.anything.selector;
+        _begin(invariants.targetContracts()[0], tries);
+    }
+
+    /// @notice Somebody reviews; apart, since not every word is a bool.
+    function review(uint256 by, uint256 glass, bool justified) external {
+        _try(abi.encodeCall(Writers.review, (by, glass, justified)));
+    }
+
+    function _check() internal view override {
+        Writers(_people).check();
     }
 }

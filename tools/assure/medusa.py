@@ -13,14 +13,18 @@ from .command import call, last_lines, need
 from .outcome import Outcome
 from .workspace import copied
 
-SECONDS = 180
+SECONDS = 120
 # Of each campaign in tests/fuzz: what it has to reach, as a share of the lines in which code stands.
 CAMPAIGNS: Mapping[str, Mapping[str, float]] = {
     "ConsentCampaign": {
         "contracts/identity/Accounts.sol": 0.7,
-        "contracts/identity/Recovery.sol": 0.8,
+        "contracts/identity/Recovery.sol": 0.7,
         "contracts/identity/Guardianships.sol": 0.6,
         "contracts/ConsentRegistry.sol": 0.4,
+    },
+    "LogCampaign": {
+        "contracts/AccessLog.sol": 0.8,
+        "contracts/BreakGlass.sol": 0.4,
     },
 }
 LEAST_CALLS = 2000
