@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from tools.assure import command, halmos, invariants, medusa, page, slither
 from tools.assure.halmos import Proof
 from tools.assure.outcome import Outcome
 from tools.assure.sabotage import SABOTAGES, Sabotage
+from tools.setup import analysers
+from tools.setup.base import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -290,3 +293,46 @@ def test_the_analysers_are_pinned_exactly_and_locked_from_pypi_alone():
     assert all(re.fullmatch(r"[\w-]+==\d+\.\d+\.\d+", line) for line in project["project"]["dependencies"])
     hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "tools/analysers/uv.lock").read_text()))
     assert hosts == {"pypi.org", "files.pythonhosted.org"}
+
+
+@pytest.fixture
+def fetched(monkeypatch, tmp_path) -> list[Path]:
+    """The environments that were made: each with programs that start; in a `.venv` of its own."""
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").symlink_to(sys.executable)
+    made: list[Path] = []
+
+    def uv(words: list[str], cache: Path, environment: Path) -> str:
+        made.append(environment)
+        (environment / "bin").mkdir(parents=True)
+        for name in (*analysers.PROGRAMS, "python"):
+            (environment / "bin" / name).write_text("#!/bin/sh\necho 1.2.3\n")
+            (environment / "bin" / name).chmod(0o755)
+        return ""
+
+    monkeypatch.setattr(analysers, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(analysers, "uv", uv)
+    return made
+
+
+def test_the_analysers_are_fetched_once_and_stand_beside_the_workshops_programs(fetched, tmp_path, capsys):
+    for _ in range(2):
+        analysers.install(tmp_path / "cache")
+    assert len(fetched) == 1
+    assert "fetched  slither       1.2.3" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "venv/bin").iterdir()} == {*analysers.PROGRAMS, "python"}
+
+
+def test_analysers_of_which_one_does_not_start_are_fetched_again(fetched, tmp_path):
+    analysers.install(tmp_path / "cache")
+    (fetched[0] / "bin/halmos").unlink()
+    analysers.install(tmp_path / "cache")
+    assert len(fetched) == 2
+    assert (tmp_path / "venv/bin/halmos").exists()
+
+
+def test_analysers_that_do_not_start_are_said_to_be_missing_and_not_kept(fetched, tmp_path, monkeypatch):
+    monkeypatch.setattr(analysers, "uv", lambda words, cache, environment: environment.mkdir() or "")
+    with pytest.raises(SetupError, match="not whole"):
+        analysers.install(tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("analysers-*"))

@@ -5,7 +5,7 @@ import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
 import {IERC1271} from "../../contracts/interfaces/IERC1271.sol";
 import {IERC7913SignatureVerifier} from "../../contracts/interfaces/IERC7913.sol";
 import {IProviderRegistry} from "../../contracts/interfaces/IProviderRegistry.sol";
-import {Anybody, SVM, VM, Wallet} from "./Symbolic.sol";
+import {SVM, VM, Wallet, both, either} from "./Symbolic.sol";
 
 /// @title Promises 1 and 2, from every state and for every call
 /// @notice Symbolic in every proof: the registry's whole storage (so also states that no sequence of calls reaches), the
@@ -50,8 +50,8 @@ contract ConsentProofs {
     /// proof); and had no status before, so that what was revoked, or ended with its epoch or its guardianship, never
     /// comes back, whoever calls. What is revoked stays so; no status but the three ever arises.
     /// @dev Symbolic besides: all arguments, and the answers of wallets and verifiers. Bounded: a signer of 20 or 52
-    /// bytes, a signature of 65, a public key of 32, arrays of two; the patient has three trustees, and two proposed.
-    /// Assumed: a new epoch, 64 bits of a hash, is not by chance the old one of this grant.
+    /// bytes, a signature of 65, a public key of 32, arrays of two; the patient has three trustees, and two proposed;
+    /// at most four support a recovery. Assumed: a new epoch, 64 bits of a hash, is not by chance this grant's old one.
     /// @custom:halmos --array-lengths signer={20,52},signature=65,publicKey=32 --default-array-lengths 2 --loop 4
     function check_only_who_acts_puts_a_grant_in_force_and_only_once(
         address caller,
@@ -62,17 +62,16 @@ contract ConsentProofs {
         State memory before = _stateOf(patient, id);
         bytes4 called = _anyCall(caller);
         State memory then = _stateOf(patient, id);
-        assert(before.status > _REVOKED || then.status <= _REVOKED);
-        assert(before.status != _REVOKED || then.status == _REVOKED);
-        if (!_isInForce(then) || _isInForce(before)) return;
-        VM.assume(then.epoch == before.epoch || then.epoch != before.grantEpoch);
-        assert(before.status == 0);
-        if (called == ConsentRegistry.grantBySig.selector) return;
-        assert(_acts(before, _identityOf(abi.encodePacked(caller)), patient));
-        assert(
-            called == ConsentRegistry.grant.selector || called == ConsentRegistry.grantMany.selector
-                || called == ConsentRegistry.renew.selector
-        );
+        assert(either(before.status > _REVOKED, then.status <= _REVOKED));
+        assert(either(before.status != _REVOKED, then.status == _REVOKED));
+        VM.assume(either(then.epoch == before.epoch, then.epoch != before.grantEpoch));
+        bool began = both(_isInForce(then), !_isInForce(before));
+        bool direct = called == ConsentRegistry.grant.selector
+            || called == ConsentRegistry.grantMany.selector
+            || called == ConsentRegistry.renew.selector;
+        bool acted = _actsAs(before, caller, patient);
+        bool may = either(both(direct, acted), called == ConsentRegistry.grantBySig.selector);
+        assert(either(!began, both(before.status == 0, may)));
     }
 
     /// @notice A grant that `grantBySig` put in force names a signer who acts for the patient, and that signer signed
@@ -154,7 +153,7 @@ contract ConsentProofs {
             : abi.encodeCall(ConsentRegistry.revoke, (patient, id));
         VM.prank(caller);
         (bool done,) = address(_consents).call(data);
-        assert(done || !_acts(before, _identityOf(abi.encodePacked(caller)), patient));
+        assert(done || !_actsAs(before, caller, patient));
     }
 
     /// @notice What these proofs mean by in force is what the registry answers, and in no other epoch than the patient's
@@ -194,19 +193,25 @@ contract ConsentProofs {
     }
 
     function _isInForce(State memory s) private view returns (bool) {
-        if (s.status != _IN_FORCE || s.grantEpoch != s.epoch) return false;
-        return s.grantSeq == 0 || (s.grantSeq == s.seq && block.timestamp < s.until);
+        bool current = both(s.status == _IN_FORCE, s.grantEpoch == s.epoch);
+        bool inOffice = both(s.grantSeq == s.seq, block.timestamp < s.until);
+        return both(current, either(s.grantSeq == 0, inOffice));
     }
 
     /// @dev The controller, the identity itself where there is none, or the guardian in office; after an office the
     /// successor alone.
     function _acts(State memory s, bytes32 who, bytes32 patient) private view returns (bool) {
         address name = address(uint160(uint256(who)));
-        if (s.guarded && block.timestamp >= s.until) {
-            return s.successor != address(0) && name == s.successor;
-        }
-        if (s.guarded && name == s.guardian) return true;
-        return s.controller == address(0) ? who == patient : name == s.controller;
+        bool zero = s.controller == address(0);
+        bool controls = either(both(zero, who == patient), both(!zero, name == s.controller));
+        bool acted = either(controls, both(s.guarded, name == s.guardian));
+        bool follows = both(s.successor != address(0), name == s.successor);
+        bool over = both(s.guarded, block.timestamp >= s.until);
+        return either(both(over, follows), both(!over, acted));
+    }
+
+    function _actsAs(State memory s, address who, bytes32 patient) private view returns (bool) {
+        return _acts(s, bytes32(uint256(uint160(who))), patient);
     }
 
     function _identityOf(bytes memory signer) private pure returns (bytes32) {

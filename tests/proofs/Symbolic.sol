@@ -23,6 +23,20 @@ interface Svm {
 Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 Svm constant SVM = Svm(address(uint160(uint256(keccak256("svm cheat code")))));
 
+/// @dev As `a && b`, without the jump: each jump doubles the paths that a proof follows.
+function both(bool a, bool b) pure returns (bool yes) {
+    assembly {
+        yes := and(a, b)
+    }
+}
+
+/// @dev As `a || b`, without the jump.
+function either(bool a, bool b) pure returns (bool yes) {
+    assembly {
+        yes := or(a, b)
+    }
+}
+
 /// @title A contract of which nothing is known
 /// @notice Whatever it is asked, it answers with any two words: it stands for every registry.
 contract Anybody {
