@@ -4,7 +4,10 @@ pragma solidity 0.8.37;
 import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
 import {IERC1271} from "../../contracts/interfaces/IERC1271.sol";
 import {IERC7913SignatureVerifier} from "../../contracts/interfaces/IERC7913.sol";
+import {IGuardianship} from "../../contracts/interfaces/IGuardianship.sol";
+import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
 import {IProviderRegistry} from "../../contracts/interfaces/IProviderRegistry.sol";
+import {IRecovery} from "../../contracts/interfaces/IRecovery.sol";
 import {SVM, VM, Wallet, both, either} from "./Symbolic.sol";
 
 /// @title Promises 1 and 2, from every state and for every call
@@ -48,7 +51,9 @@ contract ConsentProofs {
     /// @notice Of one call of any function that writes: a grant that is in force after it and was not before, came into
     /// force by `grant`, `grantMany` or `renew` and a caller who acts for the patient, or by `grantBySig` (see the next
     /// proof); and had no status before, so that what was revoked, or ended with its epoch or its guardianship, never
-    /// comes back, whoever calls. What is revoked stays so; no status but the three ever arises.
+    /// comes back, whoever calls. What is revoked stays so; no status but the three ever arises. And nobody begins to
+    /// act for the patient but by `setController`, `setGuardian` or `endGuardianship` of a caller who acts, by one of
+    /// these with a signature, or by a recovery.
     /// @dev Symbolic besides: all arguments, and the answers of wallets and verifiers. Bounded: a signer of 20 or 52
     /// bytes, a signature of 65, a public key of 32, arrays of two; the patient has three trustees, and two proposed;
     /// at most four support a recovery. Assumed: a new epoch, 64 bits of a hash, is not by chance this grant's old one.
@@ -56,7 +61,8 @@ contract ConsentProofs {
     function check_only_who_acts_puts_a_grant_in_force_and_only_once(
         address caller,
         bytes32 patient,
-        bytes32 id
+        bytes32 id,
+        address who
     ) public {
         VM.warp(SVM.createUint(40, "time"));
         State memory before = _stateOf(patient, id);
@@ -72,6 +78,9 @@ contract ConsentProofs {
         bool acted = _actsAs(before, caller, patient);
         bool may = either(both(direct, acted), called == ConsentRegistry.grantBySig.selector);
         assert(either(!began, both(before.status == 0, may)));
+        if (_isSame(before, then)) return;
+        bool rises = both(_actsAs(then, who, patient), !_actsAs(before, who, patient));
+        assert(either(!rises, either(both(_names(called), acted), _namesOtherwise(called))));
     }
 
     /// @notice A grant that `grantBySig` put in force names a signer who acts for the patient, and that signer signed
@@ -212,6 +221,28 @@ contract ConsentProofs {
 
     function _actsAs(State memory s, address who, bytes32 patient) private view returns (bool) {
         return _acts(s, bytes32(uint256(uint160(who))), patient);
+    }
+
+    /// @dev Whether nothing changed of who acts.
+    function _isSame(State memory a, State memory b) private pure returns (bool) {
+        bool account = both(a.controller == b.controller, a.guarded == b.guarded);
+        bool office = both(a.guardian == b.guardian, a.until == b.until);
+        return both(both(account, office), a.successor == b.successor);
+    }
+
+    /// @dev Whether a function changes who acts, at the word of its caller.
+    function _names(bytes4 called) private pure returns (bool) {
+        return called == IIdentityRegistry.setController.selector
+            || called == IGuardianship.setGuardian.selector
+            || called == IGuardianship.endGuardianship.selector;
+    }
+
+    /// @dev Whether a function changes who acts, at the word of a signer or of trustees.
+    function _namesOtherwise(bytes4 called) private pure returns (bool) {
+        return called == IIdentityRegistry.setControllerBySig.selector
+            || called == IGuardianship.setGuardianBySig.selector
+            || called == IGuardianship.endGuardianshipBySig.selector
+            || called == IRecovery.executeRecovery.selector;
     }
 
     function _identityOf(bytes memory signer) private pure returns (bytes32) {

@@ -68,6 +68,13 @@ SABOTAGES = (
         "        _accounts[patient] = word | _GUARDED;",
     ),
     Sabotage(
+        ANY_CALL,
+        "anybody names a controller",
+        "IdentityRegistry.sol",
+        "        (uint256 word, uint256 mark) = _accountFor(patient, who);\n        _checkNoGuardian(",
+        "        (uint256 word, uint256 mark) = (_accounts[patient], 0);\n        _checkNoGuardian(",
+    ),
+    Sabotage(
         BY_SIGNATURE,
         "a grant is delivered with a signature of something else",
         "ConsentRegistry.sol",
