@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,6 +117,17 @@ def test_the_page_says_machine_tools_and_how_long(monkeypatch):
 def test_a_tool_that_does_not_end_is_killed():
     with pytest.raises(command.subprocess.TimeoutExpired):
         command.call(["sleep", "60"], seconds=0)
+
+
+def test_tools_that_threads_wait_for_can_be_stopped():
+    with ThreadPoolExecutor() as workers:
+        work = workers.submit(command.call, ["sh", "-c", "echo begun; sleep 60; echo ended"])
+        while not command._RUNNING:
+            assert not work.done()
+        command.stop()
+        code, printed = work.result()
+    assert code < 0
+    assert "ended" not in printed
 
 
 # --- Slither ----------------------------------------------------------------------------------

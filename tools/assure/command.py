@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from tools.setup.__main__ import main as set_up
 from tools.setup.base import ROOT, VENV, SetupError
 
 LAST = 25
+_RUNNING: set[int] = set()
 
 
 def need(*tools: str) -> None:
@@ -44,12 +46,22 @@ def call(
         errors="replace",
         start_new_session=True,
     ) as process:
+        _RUNNING.add(process.pid)
         try:
             printed, _ = process.communicate(timeout=seconds)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+        finally:
+            _RUNNING.discard(process.pid)
     return process.returncode, printed
+
+
+def stop() -> None:
+    """Kill every tool that runs, with all that it started: for who waits for threads that wait for tools."""
+    for pid in tuple(_RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def last_lines(printed: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.setup.base import ROOT
 
-from .command import call, last_lines, need
+from .command import call, last_lines, need, stop
 from .outcome import Outcome
 from .sabotage import SABOTAGES, Sabotage
 from .workspace import copied
@@ -38,8 +38,13 @@ def run() -> Outcome:
         contracts = sorted(re.findall(r"^contract (\w+Proofs) ", sources(), re.MULTILINE))
         proving = [workers.submit(proved, name) for name in contracts]
         breaking = [workers.submit(found, sabotage) for sabotage in SABOTAGES]
-        proofs = [proof for work in proving for proof in work.result()]
-        missed = [line for work in breaking for line in work.result()]
+        try:
+            proofs = [proof for work in proving for proof in work.result()]
+            missed = [line for work in breaking for line in work.result()]
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            stop()
+            raise
     return judge(declared(), proofs, missed)
 
 
