@@ -31,6 +31,7 @@ from tests.contracts.model.practice import ACTORS, DRAFTS, PURPOSES, Practice
 from tests.contracts.model.side import Question, side
 from tests.contracts.model.stage import BY_ADDRESS, PEOPLE, Stage
 from tests.contracts.model.world import id_of
+from tests.contracts.words import EMERGENCY, REVIEWER
 
 SEQUENCES = int(os.environ.get("MODEL_SEQUENCES", "30"))
 STEPS = 60
@@ -47,9 +48,9 @@ MOVES: dict[Callable[[Any, Random], None], int] = {
         P.revoke_all: 1,
         P.opt_out: 3,
     },
-    **{P.set_controller: 2, P.set_guardian: 5, P.end_guardianship: 2, P.set_or_confirm_trustees: 5},
+    **{P.set_controller: 2, P.set_guardian: 5, P.end_guardianship: 3, P.set_or_confirm_trustees: 5},
     **{P.support: 5, P.veto: 2, P.recover: 4, P.deliver_what_was_signed: 6},
-    **{P.change_a_credential: 4, P.issue: 4, P.request: 6, P.ask_to_break_glass: 2, P.confirm_or_review: 3},
+    **{P.change_a_credential: 3, P.issue: 5, P.request: 6, P.ask_to_break_glass: 2, P.confirm_or_review: 3},
     **{P.time_moves_on: 6},
 }
 
@@ -135,6 +136,10 @@ class Sequences(Practice, RuleBasedStateMachine):
             yield ("overdue", name), log.ask("overdueReview", who), number(world.log.overdue(who, self.now))
             live = self.stage.providers.ask("isLive", who)
             yield ("live", name), live, world.providers.is_live(who, self.now)
+            for role in (EMERGENCY, REVIEWER):
+                of = world.providers.organisation_of(who)
+                holds = hashed(world.providers.holds(who, role, self.now), of)
+                yield ("holds", name, role), self.stage.providers.ask("holds", who, role), holds
             held = world.providers.credentials.get(who)
             parts = (held.issued.start, held.issued.end, held.issued.roles, held.status) if held else (0,) * 4
             organisation = held.issued.organisation if held else NOBODY

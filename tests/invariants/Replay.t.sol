@@ -27,6 +27,7 @@ contract Deliverers is Together {
         bytes32 grantId;
         uint256 value;
         uint256 number;
+        uint256 draft;
         bytes signature;
     }
 
@@ -74,6 +75,7 @@ contract Deliverers is Together {
         letter.number = letter.kind == Kind.RevokeAll
             ? _places[place].consents.epochOf(letter.patient)
             : _places[place].consents.sequenceOf(letter.patient);
+        letter.draft = terms;
         letter.signature = _sign(letter);
         _letters.push(letter);
     }
@@ -121,9 +123,10 @@ contract Deliverers is Together {
         if (_letters.length == 0) return;
         Letter memory letter = _letters[which % _letters.length];
         Place storage here = _places[letter.place];
-        Terms memory terms = draft(here, terms_);
-        if (twist % 4 == 1) terms.segment = keccak256("another segment");
-        if (twist % 4 == 2) terms.record = recordOf(terms, RECORD_SALT);
+        Terms memory terms = _terms(letter.place, salt % 4 < 2 ? letter.draft : terms_);
+        if (twist % 8 == 1) terms.segment = keccak256("another segment");
+        if (twist % 8 == 2) terms.record = recordOf(terms, keccak256("another record"));
+        if (twist % 8 == 3) terms.patient = patientOf(terms_ % PATIENTS + 1);
         bytes32 id = here.consents.grantIdOf(terms);
         _know(id);
         bool meant = letter.kind == Kind.Grant && letter.chain == _chain
@@ -135,7 +138,8 @@ contract Deliverers is Together {
         VM.prank(address(uint160(uint256(terms.grantee))));
         try here.log.requestWithSignature(terms, salts, 1, 0, 0, signer, letter.signature) {
             require(before || meant, "a signature over other terms was used");
-            require(terms.record == 0 || salts[0] == RECORD_SALT, "another record was asked for");
+            bytes32 asked = recordOf(terms, salts[0]);
+            require(terms.record == 0 || terms.record == asked, "another record was asked for");
             require(!_revoked[letter.place][terms.patient][id], "a revoked grant was used");
             if (!before) _granted[letter.place][terms.patient][id] = true;
             ++counted["used"];
@@ -236,6 +240,7 @@ contract Deliverers is Together {
             it.grantId,
             it.value,
             it.number,
+            it.draft,
             it.signature
         );
         if (twist % 5 == 0) said.patient = patientOf(other);
@@ -257,8 +262,14 @@ contract Deliverers is Together {
     }
 
     function _draft(uint256 place, uint256 seed) private returns (bytes32 id) {
-        id = _places[place].consents.grantIdOf(draft(_places[place], seed));
+        id = _places[place].consents.grantIdOf(_terms(place, seed));
         _know(id);
+    }
+
+    /// @dev Half of the drafts are for one record.
+    function _terms(uint256 place, uint256 seed) private view returns (Terms memory terms) {
+        terms = draft(_places[place], seed);
+        if (seed / DRAFTS % 2 == 1) terms.record = recordOf(terms, RECORD_SALT);
     }
 
     function _know(bytes32 id) private {

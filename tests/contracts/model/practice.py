@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 from random import Random
 
 from consentry.consent.rule import Reason
@@ -10,7 +12,8 @@ from consentry.consent.terms import READ
 from consentry.consent.terms import Terms as Said
 from tests.contracts.model import calls
 from tests.contracts.model.calls import Letter, deliver
-from tests.contracts.model.moves import ASKED, RESEARCH, SALTS, SEGMENT, TREAT, Moves
+from tests.contracts.model.moves import ASKED, RESEARCH, SALTS, SEGMENT, TREAT
+from tests.contracts.model.patient import PatientMoves
 from tests.contracts.model.providers import Providers
 from tests.contracts.model.stage import AUTHORITIES, FOREVER, PROVIDERS, address, issue
 from tests.contracts.model.world import World, id_of
@@ -21,7 +24,7 @@ ACTORS = [address(name) for name in (*PROVIDERS, "stranger")]
 PURPOSES = (0, TREAT, RESEARCH, ASKED, TREAT | RESEARCH)
 
 
-class Practice(Moves):
+class Practice(PatientMoves):
     """Who may practise, and who does what with terms."""
 
     # --- providers --------------------------------------------------------------------------------------
@@ -45,6 +48,8 @@ class Practice(Moves):
             it = issue(
                 name, r.choice([ORGANISATION] * 4 + [TREATING]), r.choice(["", "", "", "clinic"]), end, start
             )
+        elif name == "doctor" and r.random() < 0.8:
+            it = issue(name, TREATING | REVIEWER, r.choice(["", "hospital", "clinic"]))
         else:
             roles = r.choice([TREATING, TREATING | EMERGENCY, TREATING | REVIEWER, 0x20])
             it = issue(name, roles, r.choice(["", "hospital", "clinic", "clinic", "doctor"]), end, start)
@@ -56,25 +61,27 @@ class Practice(Moves):
 
     # --- acts of providers ------------------------------------------------------------------------------
 
+    def a_use(self, r: Random) -> tuple[Said, bytes, int]:
+        """Terms, who uses them, and for what: mostly what is allowed, or will be with a signed grant, else
+        what is refused for any one reason."""
+        ways = defaultdict(list)
+        for use in product(self.drafts[-DRAFTS:], ACTORS, (TREAT, RESEARCH, ASKED)):
+            reason = self.world.why(*use, READ)
+            if reason != Reason.NOT_GRANTED or (use[0].grantee[12:] == use[1] and self.signed_grants(use[0])):
+                ways[reason].append(use)
+        good = [reason for reason in (Reason.NONE, Reason.NOT_GRANTED) if reason in ways]
+        reason = r.choice(good if good and r.random() < 0.7 else [*ways] or [Reason.NOT_GRANTED])
+        return r.choice(ways[reason] or [(self.drafts[-1], ACTORS[0], TREAT)])
+
     def request(self, r: Random) -> None:
         """Somebody uses terms, by an entry of its own."""
         if not self.drafts:
             return
-        ways = [
-            (terms, who, purpose)
-            for terms in self.drafts[-DRAFTS:]
-            for who in ACTORS
-            for purpose in (TREAT, RESEARCH)
-            if self.world.why(terms, who, purpose, READ) == Reason.NONE
-            or (terms.grantee[12:] == who and self.letters_about(terms))
-        ]
-        terms, by, purpose = r.choice(ways or [(self.drafts[-1], r.choice(ACTORS), r.choice(PURPOSES))])
-        if r.random() < 0.1:
-            by = r.choice(ACTORS)
+        terms, by, purpose = self.a_use(r)
         salts = r.choice([SALTS[:1]] * 4 + [SALTS, SALTS, SALTS[1:], []])
         entry = (salts, purpose, word("reply key"), word("agent"))
-        held = self.letters_about(terms)
-        if held and r.random() < 0.7:
+        held = self.signed_grants(terms)
+        if held and r.random() < 0.8:
             letter = r.choice(held)
             call = calls.grant(terms.patient, terms.grant_id)
 
@@ -88,8 +95,11 @@ class Practice(Moves):
             values = (terms.as_tuple(), *entry)
             self.stage.attempt(by, self.stage.log, "request", values, lambda w: w.request(by, terms, *entry))
 
-    def letters_about(self, terms: Said) -> list[Letter]:
-        return [it for it in self.letters if it.call.given.get("grantId") == id_of(terms)]
+    def signed_grants(self, terms: Said) -> list[Letter]:
+        """What was signed for these terms, by somebody who acts still, if there is such."""
+        found = [it for it in self.letters if it.call == calls.grant(terms.patient, id_of(terms))]
+        acting = self.world.patients[terms.patient].those_who_act(self.now)
+        return [it for it in found if it.signer in acting] or found
 
     def ask_to_break_glass(self, r: Random) -> None:
         by = address(r.choice(["nurse", "clinician", "nurse", "clinician", "doctor", "stranger"]))
@@ -107,8 +117,11 @@ class Practice(Moves):
 
     def confirm_or_review(self, r: Random) -> None:
         glasses = self.world.log.glasses
-        access_id = r.choice([*glasses]) if glasses and r.random() < 0.95 else word("no glass")
-        if access_id in glasses and glasses[access_id].confirmed_at:
+        waiting = [each for each, it in glasses.items() if it.confirmed_at and not it.reviewed]
+        access_id = r.choice([*glasses][-2:]) if glasses and r.random() < 0.95 else word("no glass")
+        if waiting and r.random() < 0.7:
+            self.review(r, r.choice(waiting))
+        elif access_id in glasses and glasses[access_id].confirmed_at:
             self.review(r, access_id)
         elif glasses or r.random() < 0.1:
             self.confirm(r, access_id)
@@ -126,6 +139,10 @@ class Practice(Moves):
         )
 
     def review(self, r: Random, access_id: bytes) -> None:
+        """By somebody who may, mostly, or whose organisation has just become one of theirs."""
+        if r.random() < 0.4:
+            moved = issue("doctor", TREATING | REVIEWER, r.choice(["hospital", "clinic", ""]))
+            self.stage.issue(address("authority"), "issue", moved)
         by = address(r.choice(["doctor", "doctor", "doctor", "nurse", "clinician", "stranger"]))
         said = (access_id, r.random() < 0.5, word("a note"))
         self.stage.attempt(
