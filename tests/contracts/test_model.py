@@ -50,7 +50,7 @@ MOVES: dict[Callable[[Any, Random], None], int] = {
     },
     **{P.set_controller: 2, P.set_guardian: 5, P.end_guardianship: 3, P.set_or_confirm_trustees: 5},
     **{P.support: 5, P.veto: 2, P.recover: 4, P.deliver_what_was_signed: 6},
-    **{P.change_a_credential: 3, P.issue: 5, P.request: 6, P.ask_to_break_glass: 2, P.confirm_or_review: 3},
+    **{P.change_a_credential: 3, P.issue: 5, P.request: 6, P.ask_to_break_glass: 2, P.confirm_or_review: 5},
     **{P.time_moves_on: 6},
 }
 

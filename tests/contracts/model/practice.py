@@ -58,6 +58,8 @@ class Practice(PatientMoves):
             it = r.choice(waiting)
         emergency = it.roles & EMERGENCY and r.random() < 0.9
         self.stage.issue(by, "issueEmergency" if emergency else r.choice(["issue", "issueBatch"]), it)
+        if emergency and r.random() < 0.5:
+            self.stage.issue(address(r.choice(AUTHORITIES)), "issueEmergency", it)
 
     # --- acts of providers ------------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class Practice(PatientMoves):
             words,
             lambda w: w.log.request_glass(by, w.now, w.providers, words),
         )
-        if done and r.random() < 0.7:
+        if done and r.random() < 0.8:
             self.confirm(r, list(self.world.log.glasses)[-1])
 
     def confirm_or_review(self, r: Random) -> None:
@@ -141,7 +143,7 @@ class Practice(PatientMoves):
     def review(self, r: Random, access_id: bytes) -> None:
         """By somebody who may, mostly, or whose organisation has just become one of theirs."""
         if r.random() < 0.4:
-            moved = issue("doctor", TREATING | REVIEWER, r.choice(["hospital", "clinic", ""]))
+            moved = issue("doctor", TREATING | REVIEWER, r.choice(["hospital", "hospital", "clinic"]))
             self.stage.issue(address("authority"), "issue", moved)
         by = address(r.choice(["doctor", "doctor", "doctor", "nurse", "clinician", "stranger"]))
         said = (access_id, r.random() < 0.5, word("a note"))
