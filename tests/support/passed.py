@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".build" / "passed"
-SOURCES = ("bench", "contracts", "scripts", "src", "tests", "tools/setup")
+TOOLS = ("tools/assure", "tools/clients", "tools/setup")
+SOURCES = ("bench", "contracts", "scripts", "src", "tests", *TOOLS)
 FILES = ("ape-config.yaml", "foundry.toml", "pyproject.toml", "tools/package.json", "uv.lock")
 LEFT_OUT = {"__pycache__", ".cache"}
 
