@@ -114,32 +114,40 @@ class Campaign:
         return found
 
     def _cases(self) -> Iterator[Case]:
-        """The mutants that compile to something new, until there are enough of a file."""
-        for file in self.files:
-            text, reach, each = read(file), self.sources.reach[file], self.chosen.each
-            made = mutants(file, text, self.sources.function_at)
-            self.counts[file]["made"] = len(made)
-            original = str(self.compiler.compile(reach, {}))
-            self._know(file, text, made, original)
-            if each:
-                random.Random(f"{self.chosen.seed} {file}").shuffle(made)  # noqa: S311
-            known = {original}
-            for mutant in made:
-                if each and self.counts[file]["tried"] >= each:
-                    break
+        """The cases of all files, by turns: a run that is cut short has looked at each."""
+        going = [self._cases_of(file) for file in self.files]
+        while going:
+            for cases in list(going):
                 if time.monotonic() > self.until:
                     self.whole = False
                     return
-                codes = self.compiler.compile(reach, {file: mutant.apply(text)})
-                sort = "invalid" if codes is None else "same" if str(codes) in known else "tried"
-                self.counts[file][sort] += 1
-                if sort != "tried" or codes is None:
-                    continue
-                known.add(str(codes))
-                self.tried.append(mutant)
-                self.rows.append({**mutant.told(), "twin": self.twins.get(str(codes))})
-                tests = self.order.tests(f"{file}:{mutant.function}", f"{file}:{mutant.number}")
-                yield Case(len(self.tried) - 1, codes, tests)
+                if case := next(cases, None):
+                    yield case
+                else:
+                    going.remove(cases)
+
+    def _cases_of(self, file: str) -> Iterator[Case]:
+        """The mutants of a file that compile to something new, until there are enough."""
+        text, reach, count = read(file), self.sources.reach[file], self.counts[file]
+        made = mutants(file, text, self.sources.function_at)
+        count["made"] = len(made)
+        original = str(self.compiler.compile(reach, {}))
+        self._know(file, text, made, original)
+        random.Random(f"{self.chosen.seed} {file}").shuffle(made)  # noqa: S311
+        known = {original}
+        for mutant in made:
+            if self.chosen.each and count["tried"] >= self.chosen.each:
+                return
+            codes = self.compiler.compile(reach, {file: mutant.apply(text)})
+            sort = "invalid" if codes is None else "same" if str(codes) in known else "tried"
+            count[sort] += 1
+            if sort != "tried" or codes is None:
+                continue
+            known.add(str(codes))
+            self.tried.append(mutant)
+            self.rows.append({**mutant.told(), "twin": self.twins.get(str(codes))})
+            tests = self.order.tests(f"{file}:{mutant.function}", f"{file}:{mutant.number}")
+            yield Case(len(self.tried) - 1, codes, tests[: self.chosen.tests])
 
     def _know(self, file: str, text: str, made: list[Mutant], original: str) -> None:
         """Compile the mutants that are explained: to know them in another shape, and see which are gone."""
@@ -195,6 +203,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--each", type=int, default=0, help="how many of each file; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=int, default=6 * 3600, help="after which no trial begins")
+    parser.add_argument("--tests", type=int, default=None, help="the most that are tried on a mutant")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
     chosen = parser.parse_args(words)
