@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .source import Sources, study
 from .trial import Case, Order, Trials, gather
 
 TESTS = "tests/contracts"
+FIELDS = [each.name for each in fields(Mutant)]
 LEFT_OUT = (
     # What a drawn sequence of calls finds depends on chance, and takes half a minute.
     f"{TESTS}/test_promises.py::test_no_sequence_of_calls_breaks_a_promise",
@@ -52,6 +54,8 @@ class Campaign:
         self.stale: list[tuple[str, ...]] = []
         self.rows: list[dict[str, Any]] = []
         self.order = Order({}, {})
+        earlier = json.loads(chosen.after.read_text("utf-8"))["rows"] if chosen.after else []
+        self.before = {Mutant(*(row[name] for name in FIELDS)).key: row for row in earlier}
         self.until = time.monotonic() + chosen.seconds
         self.whole = True
 
@@ -144,9 +148,14 @@ class Campaign:
             if sort != "tried" or codes is None:
                 continue
             known.add(str(codes))
+            if (row := self.before.get(mutant.key)) and row["by"]:
+                self.tried.append(mutant)
+                self.rows.append(row | {"twin": self.twins.get(str(codes))})
+                continue
             self.tried.append(mutant)
             self.rows.append({**mutant.told(), "twin": self.twins.get(str(codes))})
             tests = self.order.tests(f"{file}:{mutant.function}", f"{file}:{mutant.number}")
+            tests.sort(key=lambda name: self.chosen.first not in name)
             yield Case(len(self.tried) - 1, codes, tests[: self.chosen.tests])
 
     def _know(self, file: str, text: str, made: list[Mutant], original: str) -> None:
@@ -203,6 +212,10 @@ def main(words: list[str]) -> int:
     parser.add_argument("--each", type=int, default=0, help="how many of each file; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=int, default=6 * 3600, help="after which no trial begins")
+    parser.add_argument(
+        "--after", type=Path, help="an earlier FILE: what was killed there is not tried again"
+    )
+    parser.add_argument("--first", default="", help="tests with this in their names go first")
     parser.add_argument("--tests", type=int, default=None, help="the most that are tried on a mutant")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
