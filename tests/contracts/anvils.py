@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ape import project
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
 from bench._anvil import anvil
 
-MANIFEST = Path(__file__).parent.parent.parent / "src" / "consentry" / "artifacts" / "manifest.json"
 SAFE = (
     Path(__file__).parent.parent.parent / "tools/node_modules/@safe-global/safe-smart-account/build/artifacts"
 )
@@ -25,9 +25,8 @@ class Node:
     def __init__(self, url: str) -> None:
         self.w3 = Web3(HTTPProvider(url))
         self.sender = self.w3.eth.accounts[0]
-        kinds = json.loads(MANIFEST.read_text("utf-8"))["contractTypes"]
-        self.providers = self.deploy(kinds["ProviderRegistry"], [self.sender])
-        self.consents = self.deploy(kinds["ConsentRegistry"], self.providers.address)
+        self.providers = self.deploy(of_ape(project.ProviderRegistry), [self.sender])
+        self.consents = self.deploy(of_ape(project.ConsentRegistry), self.providers.address)
 
     def deploy(self, kind: dict[str, Any], *arguments: Any) -> Contract:
         """A contract of a manifest."""

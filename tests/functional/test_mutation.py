@@ -150,6 +150,12 @@ def test_first_are_tried_those_that_killed_a_neighbour_then_those_of_the_line() 
     assert set(order.tests("a:constant", "a:9")) == set(covers)
 
 
+def test_what_runs_before_every_test_and_elsewhere_is_tried_on_every_test() -> None:
+    covers = {"runs": {"a:f", "a:1"}, "far": {"a:g"}, "on a node of its own": set[str]()}
+    assert Order(covers, {}).tests("a:f", "a:1") == ["runs", "on a node of its own"]
+    assert set(Order(covers, {}, ["a:f"]).tests("a:f", "a:1")) == set(covers)
+
+
 PLAY = """
 import json, sys
 import pytest

@@ -96,11 +96,17 @@ class Campaign:
                 evm = told["evm"]
                 trials.swap(name, Code(evm["bytecode"]["object"], evm["deployedBytecode"]["object"]))
             recorder.start()
+            shared: list[str] = []
+
+            def stand() -> None:
+                shared.extend(atlas.places(recorder.take()))
+                trials.on_call = None
 
             def note(name: str) -> None:
                 covers[name] = sorted(atlas.places(recorder.take()))
 
-            return {"failed": trials.run(names, note), "covers": covers}
+            trials.on_call = stand
+            return {"failed": trials.run(names, note), "covers": covers, "shared": shared}
 
         kept = ROOT / ".build" / f"mutation-{fingerprint()}.json"
         if not kept.exists():
@@ -110,7 +116,8 @@ class Campaign:
             if told["failed"]:
                 raise SystemExit(f"with the original fails {told['failed']}")
         trials.seconds = timed["seconds"]
-        self.order = Order({k: set(v) for k, v in watched["covers"].items()}, trials.seconds)
+        covers = {name: set(places) for name, places in watched["covers"].items()}
+        self.order = Order(covers, trials.seconds, watched["shared"])
 
     def _codes(self) -> dict[str, Code]:
         found = self.compiler.compile(frozenset(self.sources.contracts), {})

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,8 @@ class Trials:
     seconds: dict[str, float] = field(default_factory=dict)
     """What each test takes with the original."""
     items: dict[str, Any] = field(default_factory=dict)
+    on_call: Callable[[], None] | None = None
+    """Is told when a test's fixtures stand and its own code begins."""
     _failed: list[str] = field(default_factory=list)
     _at_once: Callable[[str], None] | None = None
 
@@ -84,6 +86,12 @@ class Trials:
             self._failed.append(item.nodeid)
             if self._at_once:
                 self._at_once(item.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """See `on_call`."""
+        if self.on_call:
+            self.on_call()
 
     def run(self, names: Iterable[str], after: Callable[[str], object] | None = None) -> str:
         """Run tests here until one fails; gives its name or nothing. ``after`` is told each that ended."""
@@ -178,16 +186,22 @@ class Order:
 
     RECENT = 6
 
-    def __init__(self, covers: dict[str, set[str]], seconds: dict[str, float]) -> None:
-        self._covers, self._seconds = covers, seconds
+    def __init__(
+        self, covers: Mapping[str, set[str]], seconds: Mapping[str, float], shared: Collection[str] = ()
+    ) -> None:
+        self._covers, self._seconds, self._shared = covers, seconds, frozenset(shared)
         self._recent: defaultdict[str, list[str]] = defaultdict(list)
 
     def tests(self, function: str, line: str) -> list[str]:
-        """The tests for a mutant in a function (`file:name`) at a line (`file:number`), or all."""
+        """The tests for a mutant in a function (`file:name`) at a line (`file:number`). What runs before all
+        of them, in the fixtures that they share, every test may notice; so with what lies in no function."""
         able = [name for name, places in self._covers.items() if function in places]
-        able = able or list(self._covers)
         here = [name for name in able if line in self._covers[name]]
         here.sort(key=lambda name: (len(self._covers[name]) // 10, self._seconds.get(name, 0)))
+        if not able or function in self._shared:
+            able += self._covers
+        # Those that run nothing here may run it on a node of their own.
+        able += [name for name, places in self._covers.items() if not places]
         recent = [name for name in self._recent[function] if name in set(able)]
         return list(dict.fromkeys([*recent, *here, *able]))
 
