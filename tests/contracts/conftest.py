@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.contracts.nodes import teach_plain_nodes
+from tests.contracts.strict import be_strict
 from tests.contracts.words import ORGANISATION, Terms, credential, domain, identity
 
 teach_plain_nodes()
+be_strict()
 
 
 @pytest.fixture(scope="session")

@@ -229,7 +229,7 @@ def test_who_stands_next_to_a_patient_is_not_the_patient(
         with ape.reverts(consents.NotController, patient=me, who=other.address):
             consents.revokeAll(me, sender=other)
         forged = signed(other, grant_message(grants, terms))
-        with ape.reverts(consents.SignatureInvalid, patient=me, who=patient.address):
+        with ape.reverts(consents.SignatureInvalid, patient=me, signer=patient.address):
             consents.grantBySig(me, raw(patient), terms.id, forged, sender=relayer)
 
 

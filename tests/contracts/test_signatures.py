@@ -163,9 +163,12 @@ def test_a_revocation_for_one_patient_is_not_one_for_another(
 
 
 def test_nobody_signs_for_an_identity_without_a_controller(consents: Any, relayer: Any, terms: Terms) -> None:
-    for nobodys in (word("a hashed signer"), bytes(32)):
+    for nobodys, refusal in (
+        (word("a hashed signer"), consents.NotController),
+        (bytes(32), consents.SignatureInvalid),
+    ):
         for signature in (bytes(65), bytes(64) + b"\x1b", b""):
-            with ape.reverts(consents.SignatureInvalid):
+            with ape.reverts(refusal, patient=nobodys):
                 consents.grantBySig(nobodys, bytes(20), terms.id, signature, sender=relayer)
 
 
