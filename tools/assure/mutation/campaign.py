@@ -157,7 +157,8 @@ class Campaign:
             if sort != "tried" or codes is None:
                 continue
             known.add(str(codes))
-            if (row := self.before.get(mutant.key)) and row["by"]:
+            row = self.before.get(mutant.key)
+            if row and (row["by"] or str(codes) in self.twins):
                 self.tried.append(mutant)
                 self.rows.append(row | {"twin": self.twins.get(str(codes))})
                 continue
