@@ -13,7 +13,7 @@ from consentry.client.person import Person
 from consentry.consent.card import Card, Offer, new_card
 from consentry.errors import Refused, UsageError
 
-ORGANISATION = 0x8000
+EMERGENCY, REVIEWER, ORGANISATION = 2, 16, 0x8000
 _NOBODY = "0x" + "00" * 20
 
 

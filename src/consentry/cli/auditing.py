@@ -14,7 +14,7 @@ from consentry.cli.desk import Desk
 from consentry.cli.home import Home
 from consentry.cli.terminal import brief, plural, progress, table, visible
 from consentry.errors import FindingsError, JournalBroken
-from consentry.evidence import Access, Finding, Journal, Known, Report, audit, write_report
+from consentry.evidence import Access, Finding, Glass, Journal, Known, Report, audit, write_report
 from consentry.keys.binding import identity
 from consentry.record import purpose_codes
 
@@ -70,6 +70,18 @@ def _known(home: Home, desk: Desk | None) -> list[Known]:
 def _show(report: Report) -> None:
     rows = [_access(report, one) for one in report.accesses]
     table("", ["=when (UTC)", "=record", "who", "=for", "", "keyholders"], rows or [["none"] + [""] * 5])
+    if report.glasses:
+        asked = [_glass(report, one) for one in report.glasses]
+        columns = [
+            "=when (UTC)",
+            "=segment",
+            "who asked",
+            "who confirmed",
+            "who reviewed",
+            "",
+            "=hash of reason",
+        ]
+        table("Break-glass: asked for without a grant; no keyholder answers to it yet", columns, asked)
     for text in report.verified:
         click.echo(f"  holds   {visible(text)}")
     for text in report.notes:
@@ -79,8 +91,18 @@ def _show(report: Report) -> None:
 
 
 def _access(report: Report, access: Access) -> list[str]:
-    at = datetime.datetime.fromtimestamp(access.time, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    at = _minute(access.time)
     verdict = access.verdict if access.lawful else f"{access.verdict}, {access.why_not}"
     entry, purpose = access.entry, " ".join(purpose_codes(access.entry.purpose))
     keyholders = ", ".join(map(str, access.releases)) or "none"
     return [at, brief(entry.record_id), report.name(entry.actor), purpose, verdict, keyholders]
+
+
+def _glass(report: Report, glass: Glass) -> list[str]:
+    people = [report.name(who) if who else "-" for who in (glass.requester, glass.confirmer, glass.reviewer)]
+    where = [_minute(glass.requested_at), brief(glass.segment)]
+    return [*where, *people, glass.state(report.at), brief(glass.reason_hash)]
+
+
+def _minute(at: int) -> str:
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M")

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from eth_utils.crypto import keccak
 
-from consentry.chain.contracts import Chain, Entry
+from consentry.chain.contracts import Chain
 from consentry.client.own import OwnGrant
 from consentry.consent.card import Card
 from consentry.errors import BlobAltered, BlobMissing, CidInvalid
+from consentry.evidence.acts import Act, acts_of, follow, glass_events
+from consentry.evidence.glass import glasses
 from consentry.evidence.journals import Dealt, Journal, deals, label_reads, refusals, releases, whole, word
 from consentry.evidence.model import Access, Consent, Finding, Report, counted
 from consentry.evidence.replay import Replay
@@ -26,8 +28,6 @@ __all__ = ["Journal", "Known", "audit"]
 
 Known = Card | OwnGrant | Signed
 """What an asker holds anyway: cards, her own grants, signed answers of keyholders."""
-
-_ENTRY = ["bytes32", "bytes32", "bytes32", "uint32", "bytes32", "bytes32"]
 
 
 def audit(
@@ -55,6 +55,7 @@ def audit(
     longest = whole(report, deployment, journals, [one for one in held if isinstance(one, Signed)])
     _chains(report, chain, replay)
     _accesses(report, replay, releases(report, replay, longest))
+    glasses(report, replay)
     _consents(report, replay, own)
     refusals(report, longest)
     label_reads(report, longest)
@@ -95,40 +96,33 @@ def _cards(
 def _chains(report: Report, chain: Chain, replay: Replay) -> None:
     """Each actor's entries hash to the head that the contract holds: none was left out or altered. Who
     ever had a credential and has no entry stands at the first head."""
-    by_actor: dict[str, list[Entry]] = {provider: [] for provider in replay.credentials}
-    for entry in replay.entries:
-        by_actor.setdefault(entry.actor, []).append(entry)
+    by_actor: dict[str, list[Act]] = {provider: [] for provider in replay.credentials}
+    for act in acts_of(replay.entries, replay.glass_events):
+        by_actor.setdefault(act.actor, []).append(act)
     found: list[Finding] = []
     log = chain.deployed.contracts["AccessLog"].address
-    for actor, entries in by_actor.items():
+    for actor, acts in by_actor.items():
         first = keccak(abi_encode(["uint256", "address", "address"], [chain.deployment.chain_id, log, actor]))
-        head, broken = _follow(first, entries)
+        head, broken = follow(first, acts)
         if broken is not None:
             found.append(Finding(f"entry in block {broken.block}", "it does not follow in its actor's chain"))
         elif not _is_head(chain, replay, actor, head):
             text = "its entries do not lead to the head on chain: some are missing"
             found.append(Finding(f"access log of {actor}", text))
-    actors = len({entry.actor for entry in replay.entries})
-    entries_by = f"{counted(len(replay.entries), 'entry', 'entries')} by {counted(actors, 'actor')}"
+    actors, glass = sum(map(bool, by_actor.values())), len(replay.glass_events)
+    more = f" and {counted(glass, 'act', 'acts')} of break-glass" if glass else ""
+    entries_by = f"{counted(len(replay.entries), 'entry', 'entries')}{more} by {counted(actors, 'actor')}"
     others = counted(len(by_actor), "provider has", "providers have")
     report.conclude(found, f"{entries_by} follow one another up to the heads on chain; {others} no others")
-
-
-def _follow(head: bytes, entries: Iterable[Entry]) -> tuple[bytes, Entry | None]:
-    """The head after ``entries``, and the first that does not follow."""
-    for e in entries:
-        words = [e.record_id, e.grant_id, e.purpose, e.reply_key_hash, e.agent]
-        head = keccak(abi_encode(_ENTRY, [head, *words]))
-        if head != e.access_id:
-            return head, e
-    return head, None
 
 
 def _is_head(chain: Chain, replay: Replay, actor: str, head: bytes) -> bool:
     """Whether ``head`` is the actor's on chain, or leads there by entries newer than the audit."""
     on_chain = chain.rpc.call("AccessLog", "headOf", actor)
     if head != on_chain and chain.head().number > replay.head:
-        head, _ = _follow(head, chain.entries(replay.head + 1, actor=actor))
+        first = replay.head + 1
+        newer = acts_of(chain.entries(first), glass_events(chain, first))
+        head, _ = follow(head, [act for act in newer if act.actor == actor])
     return head == bytes(on_chain)
 
 

@@ -49,6 +49,55 @@ class Access:
     why_not: str
 
 
+CONFIRM_WITHIN, OPEN_FOR, OVERDUE = 3600, 4 * 3600, 72 * 3600
+"""Of a break-glass, in seconds: how long somebody may confirm it, for how long it then opens, and how much
+later its review is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """One break-glass: an access without a grant, named by the ``access_id`` of its entry in ``block``.
+
+    Times are block times (0: not yet), people are addresses (empty: nobody yet). ``organisations`` are those
+    of requester and confirmer at the time; ``reason_hash`` and ``note_hash`` are salted hashes of what was
+    said, which is not on chain; ``agent`` is the requester's claim."""
+
+    access_id: bytes
+    requester: str
+    patient: bytes
+    segment: bytes
+    reason_hash: bytes
+    agent: bytes
+    block: int
+    requested_at: int
+    organisations: tuple[str, ...]
+    confirmer: str = ""
+    confirmed_at: int = 0
+    reviewer: str = ""
+    reviewed_at: int = 0
+    justified: bool = False
+    note_hash: bytes = bytes(32)
+
+    @property
+    def open_until(self) -> int:
+        """When access ended at the latest and a review was due; 0 where nobody confirmed."""
+        return self.confirmed_at and self.confirmed_at + OPEN_FOR
+
+    def is_overdue(self, at: int) -> bool:
+        """Whether its review is, or came, more than 72 hours too late."""
+        return bool(self.confirmed_at) and (self.reviewed_at or at) > self.open_until + OVERDUE
+
+    def state(self, at: int) -> str:
+        """Where it stands at a block time, in two words at most."""
+        if self.reviewed_at:
+            return "justified" if self.justified else "not justified"
+        if not self.confirmed_at:
+            return "lapsed" if at > self.requested_at + CONFIRM_WITHIN else "not confirmed"
+        if self.is_overdue(at):
+            return "review overdue"
+        return "open" if at < self.open_until else "review due"
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A call that keyholders refused: when, what was asked, who claimed to ask, which check refused, and
@@ -118,6 +167,7 @@ class Report:
     patient: bytes | None = None
     journals: dict[int, str] = field(default_factory=dict)
     label_reads: list[LabelRead] = field(default_factory=list)
+    glasses: list[Glass] = field(default_factory=list)
 
     def conclude(self, found: Iterable[Finding], otherwise: str) -> None:
         """Adds the findings of one check, or, where there are none, what it verified."""

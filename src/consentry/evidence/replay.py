@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from eth_utils.address import to_checksum_address
 
-from consentry.admin import ORGANISATION
+from consentry.admin import EMERGENCY, ORGANISATION
 from consentry.chain.contracts import Chain, Entry
 from consentry.chain.rpc import Event
 from consentry.consent.rule import GrantState, Reason, why
 from consentry.consent.terms import READ, Terms
+from consentry.evidence.acts import glass_events
 from consentry.keys.binding import identity
 
 Place = tuple[int, int]
@@ -63,8 +64,8 @@ class Replay:
     ``grants`` holds (status, epoch at delivery, number of the guardianship at delivery or 0) by patient and
     grant id, ``epochs`` each patient's epoch, ``opt_outs`` the purposes that each opted out of,
     ``guardianships`` the number and end of each, ``credentials`` and ``cards`` (card hash, authority) each
-    provider's, ``anchors`` by contributor and record id, ``terms`` those that were used, ``entries`` the
-    access log.
+    provider's, ``emergencies`` from when on the emergency role counts, ``anchors`` by contributor and record
+    id, ``terms`` those that were used, ``entries`` and ``glass_events`` the access log.
     """
 
     def __init__(self, chain: Chain, head: int | None = None) -> None:
@@ -77,10 +78,12 @@ class Replay:
         self.opt_outs: dict[bytes, History] = defaultdict(History)
         self.guardianships: dict[bytes, History] = defaultdict(History)
         self.credentials: dict[str, History] = defaultdict(History)
+        self.emergencies: dict[str, History] = defaultdict(History)
         self.cards: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
         self.anchors: dict[tuple[str, bytes], bytes] = {}
         self.terms: dict[bytes, Terms] = {}
         self.entries: list[Entry] = chain.entries(last=self.head)
+        self.glass_events: list[Event] = glass_events(chain, last=self.head)
         self._consents()
         self._credentials()
         for event in self._events("AccessLog", "TermsUsed"):
@@ -121,16 +124,24 @@ class Replay:
                 until = event.args["until"] if "until" in event.args else self.time(event.block)
                 self.guardianships[patient].add(place, event.args["seq"], until)
                 continue
-            status = 1 if event.name == "ConsentGranted" else 2
-            seq = self._guardianship(patient, place)
-            self.grants[patient, event.args["grantId"]].add(place, status, self.epoch(patient, place), seq)
+            history = self.grants[patient, event.args["grantId"]]
+            if event.name == "ConsentGranted":
+                history.add(place, 1, self.epoch(patient, place), self._guardianship(patient, place))
+            else:
+                _, epoch, seq = history.at(place) or (0, 0, 0)
+                history.add(place, 2, epoch, seq)
 
     def _credentials(self) -> None:
         names = ("Issued", "Suspended", "Reinstated", "Retired")
-        for event in self._events("ProviderRegistry", *(f"Credential{name}" for name in names)):
+        kinds = [f"Credential{name}" for name in names]
+        for event in self._events("ProviderRegistry", "EmergencyIssued", *kinds):
             provider, place = event.args["provider"], (event.block, event.index)
             before = self.credential(provider, place)
-            if event.name == "CredentialIssued":
+            if event.name == "EmergencyIssued":
+                self.emergencies[provider].add(place, event.args["from"])
+                card, _ = self.cards[provider][-1]
+                self.cards[provider].append((card, event.args["proposer"]))  # two stand behind it
+            elif event.name == "CredentialIssued":
                 a = event.args
                 organisation = int(a["organisation"], 16)
                 self.credentials[provider].add(
@@ -179,6 +190,25 @@ class Replay:
             return False
         organisation = self._live(to_checksum_address(grantee[12:]), place, now)
         return organisation is not None and bool(organisation.roles & ORGANISATION)
+
+    def holds(self, provider: str, role: int, place: Place) -> tuple[bool, str]:
+        """What ``ProviderRegistry.holds`` answered at ``place``: whether the provider acts in a role, and for
+        which organisation (its own account, where it is nobody's member)."""
+        held, now = self.credential(provider, place), self.time(place[0])
+        organisation = held.organisation if held else 0
+        live = self._live(provider, place, now)
+        yes = live is not None and bool(live.roles & role == role)
+        if not organisation:
+            return yes and self._is_emergency(provider, role, place), provider
+        own = organisation.to_bytes(32, "big")
+        member = own == identity(provider) or self._live_member(live, own, place, now)
+        yes = yes and member and self._is_emergency(provider, role, place)
+        return yes, to_checksum_address(own[12:])
+
+    def _is_emergency(self, provider: str, role: int, place: Place) -> bool:
+        """Whether the role is another one, or the provider's day of delay is over."""
+        begins = self.emergencies[provider].at(place) if provider in self.emergencies else None
+        return not role & EMERGENCY or (begins is not None and begins[0] <= self.time(place[0]))
 
     def reason(
         self, terms: Terms, actor: str, purpose: int, flag: int, place: Place, now: int | None = None
