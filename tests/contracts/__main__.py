@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from web3 import HTTPProvider, Web3
+from web3.types import RPCEndpoint
+
 from bench._anvil import anvil
 from tests.support.chains import ganache
 
@@ -33,15 +36,16 @@ def by_foundry() -> Iterator[str]:
 
 @contextmanager
 def by_anvil() -> Iterator[str]:
-    """Anvil, by its URL."""
+    """Anvil, by its URL; a second passes from block to block, as in process."""
     with anvil("--accounts", "20") as url:
+        Web3(HTTPProvider(url)).provider.make_request(RPCEndpoint("anvil_setBlockTimestampInterval"), [1])
         yield url
 
 
 @contextmanager
 def by_ganache() -> Iterator[str]:
-    """Ganache, by the entry in ape-config.yaml and its URL."""
-    with ganache() as url:
+    """Ganache, by the entry in ape-config.yaml and its URL; a second passes from block to block."""
+    with ganache("--miner.timestampIncrement", "1") as url:
         yield f"ethereum:ganache:{url}"
 
 

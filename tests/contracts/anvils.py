@@ -49,7 +49,8 @@ def node(hardfork: str = "osaka") -> Iterator[Node]:
 def deployed(w3: Web3, abi: Any, bytecode: str, sender: str, *arguments: Any) -> Contract:
     """A new contract."""
     made = w3.eth.contract(abi=abi, bytecode=bytecode).constructor(*arguments)  # type: ignore[arg-type]
-    receipt = w3.eth.wait_for_transaction_receipt(made.transact({"from": sender}))
+    receipt = w3.eth.wait_for_transaction_receipt(made.transact({"from": sender, "gas": 8_000_000}))
+    assert receipt["status"] == 1
     return w3.eth.contract(receipt["contractAddress"], abi=abi)
 
 

@@ -5,13 +5,20 @@ With it the tests of the contracts run on any development node by its URL, Anvil
 
 from __future__ import annotations
 
+from ast import literal_eval
 from typing import Any
 
-from ape.exceptions import ContractLogicError
+from ape.exceptions import ContractLogicError, CustomError
+from ape.pytest.contextmanagers import RevertsContextManager
 from ape_ethereum.provider import EthereumNodeProvider
+from ape_test.provider import LocalProvider
+from eth_pydantic_types import HexBytes
+from eth_tester.exceptions import TransactionFailed
 
 _error = EthereumNodeProvider.get_virtual_machine_error
-_next_block: list[int] = []
+_error_in_process = LocalProvider.get_virtual_machine_error
+_check = RevertsContextManager._check_custom_error
+_leave = RevertsContextManager.__exit__
 
 
 def snapshot(self: Any) -> str:
@@ -23,17 +30,19 @@ def restore(self: Any, snapshot_id: str) -> None:
 
 
 def set_timestamp(self: Any, new_timestamp: int) -> None:
-    _next_block[:] = [new_timestamp]
+    """The next block's: each of these blocks is a second after the one before."""
+    self.make_request("evm_mine", [new_timestamp - 1])
 
 
 def mine(self: Any, num_blocks: int = 1) -> None:
     for _ in range(num_blocks):
-        self.make_request("evm_mine", [_next_block.pop()] if _next_block else [])
+        self.make_request("evm_mine", [])
 
 
 def get_virtual_machine_error(self: Any, exception: Exception, **more: Any) -> Any:
-    """Ganache tells a custom error in its data alone."""
+    """Ganache tells a custom error in its data alone, when it estimates gas a level deeper."""
     data = getattr(exception, "data", None)
+    data = data.get("result") if isinstance(data, dict) else data
     if not isinstance(data, str) or len(data) < len("0x01020304"):
         return _error(self, exception, **more)
     told = {name: more.get(name) for name in ("txn", "trace", "contract_address", "source_traceback")}
@@ -42,7 +51,42 @@ def get_virtual_machine_error(self: Any, exception: Exception, **more: Any) -> A
     )
 
 
+def get_error_in_process(self: Any, exception: Exception, **more: Any) -> Any:
+    """Ape reads a refusal's bytes only where Python writes them in single quotes: not those with a 0x27 in them."""
+    reason = str(exception).removeprefix("execution reverted: ")
+    if isinstance(exception, TransactionFailed) and reason.startswith('b"'):
+        exception = TransactionFailed(f"execution reverted: 0x{literal_eval(reason).hex()}")
+    return _error_in_process(self, exception, **more)
+
+
+def check_custom_error(self: Any, exception: CustomError) -> None:
+    """Ape passes over an expected argument that the error does not have, and over the name where a deployment
+    is refused."""
+    _check(self, exception)
+    assert exception.name == self.expected_message.__name__, f"refused with {exception!r}"
+    unknown = self.error_inputs.keys() - exception.inputs.keys()
+    assert not unknown, f"{type(exception).__name__} has no {', '.join(unknown)}"
+
+
+def leave(self: Any, kind: Any, exception: BaseException | None, traceback: Any) -> bool:
+    """Ape takes a refusal that it cannot read for the expected one, such as one that came through another
+    contract: the contract of the expected one reads it."""
+    expected = self.expected_message
+    if not isinstance(expected, type) or not isinstance(exception, ContractLogicError):
+        return _leave(self, kind, exception, traceback)
+    if not isinstance(exception, CustomError):
+        message, errors = HexBytes(exception.revert_message), expected.contract.contract_type.errors
+        assert message[:4] in errors, f"expected {expected.__name__}, not {exception.revert_message}"
+        abi = errors[message[:4]]
+        inputs = self.provider.network.ecosystem.decode_calldata(abi, message[4:])
+        exception = getattr(expected.contract, abi.name)(abi, inputs)
+    return _leave(self, type(exception), exception, traceback)
+
+
 def teach_plain_nodes() -> None:
-    """Gives these to every provider by URL, for this process."""
+    """Gives these to every provider by URL, for this process, and takes nothing unread for a refusal."""
     for taught in (snapshot, restore, set_timestamp, mine, get_virtual_machine_error):
         setattr(EthereumNodeProvider, taught.__name__, taught)
+    LocalProvider.get_virtual_machine_error = get_error_in_process  # type: ignore[method-assign]
+    RevertsContextManager._check_custom_error = check_custom_error  # type: ignore[method-assign]
+    RevertsContextManager.__exit__ = leave  # type: ignore[method-assign]

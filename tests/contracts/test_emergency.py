@@ -8,6 +8,7 @@ import pytest
 from tests.contracts.words import (
     DAY,
     EMERGENCY,
+    HOUR,
     NO_WORD,
     NOBODY,
     ORGANISATION,
@@ -175,6 +176,7 @@ def test_a_renewal_by_two_keeps_a_role_that_counts_and_restarts_the_day_of_one_t
         providers.issueEmergency(renewed, sender=second_authority)
         return int(providers.issueEmergency(renewed, sender=authority).timestamp)
 
+    at(chain, issued.timestamp + HOUR)
     begins = renew() + DAY
     assert providers.emergencyFrom(nurse) == begins > issued.timestamp + DAY
     at(chain, begins)

@@ -8,6 +8,7 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 
 from tests.contracts.words import (
+    NOBODY,
     READ,
     TREAT,
     Terms,
@@ -163,13 +164,12 @@ def test_a_revocation_for_one_patient_is_not_one_for_another(
 
 
 def test_nobody_signs_for_an_identity_without_a_controller(consents: Any, relayer: Any, terms: Terms) -> None:
-    for nobodys, refusal in (
-        (word("a hashed signer"), consents.NotController),
-        (bytes(32), consents.SignatureInvalid),
-    ):
-        for signature in (bytes(65), bytes(64) + b"\x1b", b""):
-            with ape.reverts(refusal, patient=nobodys):
-                consents.grantBySig(nobodys, bytes(20), terms.id, signature, sender=relayer)
+    hashed = word("a hashed signer")
+    for signature in (bytes(65), bytes(64) + b"\x1b", b""):
+        with ape.reverts(consents.NotController, patient=hashed, who=NOBODY):
+            consents.grantBySig(hashed, bytes(20), terms.id, signature, sender=relayer)
+        with ape.reverts(consents.SignatureInvalid, patient=bytes(32), signer=NOBODY):
+            consents.grantBySig(bytes(32), bytes(20), terms.id, signature, sender=relayer)
 
 
 # --- order of deliveries ------------------------------------------------------------------------------
