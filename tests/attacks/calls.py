@@ -517,9 +517,11 @@ def _(a: Loot) -> Calls:
 @attempt("consent.rule.why")
 def _(a: Loot) -> Calls:
     facts = {"actor_live": True, "actor_is_grantee": True, "actor_is_live_member": True}
-    state = GrantState(1, a.granted.terms.epoch)
+    facts |= {"guardianship_ended": False}
+    epoch = a.granted.terms.epoch
+    state = GrantState(1, epoch)
     yield lambda: rule.why(
-        a.granted.terms, TREAT, READ, now=0, state=state, account_epoch=a.granted.terms.epoch, **facts
+        a.granted.terms, TREAT, READ, now=0, state=state, account_epoch=epoch, opted_out=0, **facts
     )
 
 
