@@ -61,7 +61,7 @@ def test_a_grants_times_are_kept_whole(consents: Any, patient: Any, me: bytes, c
     granted = consents.grant(me, ID, sender=patient).timestamp
     ended = consents.revoke(me, ID, sender=patient).timestamp
     assert list(consents.grantState(me, ID))[4:] == [granted, ended]
-    assert granted > LATE
+    assert granted >= LATE
 
 
 def test_a_credentials_times_are_kept_whole(
@@ -331,7 +331,8 @@ def test_in_the_second_in_which_an_authority_is_none_it_can_be_proposed_again(
     with ape.reverts(registry.AuthorityInvalid, authority=third.address):
         registry.addAuthority(third, sender=first)
     chain.pending_timestamp = until
-    assert registry.addAuthority(third, sender=first).timestamp == until
+    # With gas named: a node estimates it in the block before.
+    assert registry.addAuthority(third, sender=first, gas=200_000).timestamp == until
 
 
 def test_all_authorities_that_joined_are_listed(project: Any, accounts: Any, chain: Any) -> None:
