@@ -6,7 +6,7 @@ import fcntl
 import glob
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def replacement(path: Path) -> Iterator[Path]:
     The temporary file is locked while it is written. One that nobody locks belongs to a process that was
     killed: the next replacement of the same ``path`` removes it. Raises `OSError`, such as
     `FileNotFoundError` where there is no such folder."""
-    _remove_leftovers(path)
-    temporary, handle = _claim(path)
+    remove_leftovers(path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}"))
+    temporary, handle = claim(lambda: path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
     try:
         yield temporary
         os.fsync(handle)
@@ -38,25 +38,28 @@ def write_private(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def _claim(path: Path) -> tuple[Path, int]:
+def claim(name: Callable[[], Path]) -> tuple[Path, int]:
+    """Makes a new locked file (mode 0600) under the first ``name`` that it gets to keep; gives its path and
+    its open descriptor, which the caller closes."""
     while True:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        if lock(handle) and os.fstat(handle).st_nlink:
-            return temporary, handle
+        path = name()
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        if _lock(handle) and os.fstat(handle).st_nlink:
+            return path, handle
         os.close(handle)  # another process took it for a leftover before it was locked
 
 
-def _remove_leftovers(path: Path) -> None:
-    for name in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}"):
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Removes those files that nobody has locked: their processes were killed."""
+    for path in paths:
         with suppress(FileNotFoundError):  # its process has just ended
-            handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
-            if lock(handle):
-                name.unlink(missing_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            if _lock(handle):
+                path.unlink(missing_ok=True)
             os.close(handle)
 
 
-def lock(handle: int) -> bool:
+def _lock(handle: int) -> bool:
     """Locks an open file for this process, until it is closed; False where another one has it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,4 +77,4 @@ def sync(folder: Path) -> None:
         os.close(handle)
 
 
-__all__ = ["lock", "replacement", "sync", "write_private"]
+__all__ = ["claim", "remove_leftovers", "replacement", "sync", "write_private"]

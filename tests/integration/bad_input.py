@@ -24,6 +24,7 @@ from consentry.client import Offered
 from consentry.consent.card import Card
 from consentry.consent.terms import READ
 from consentry.store.kubo import KuboStore
+from tests.support.bundles import PLAIN
 from tests.support.doors import (
     AUTHORITY,
     CLINICIAN,
@@ -72,23 +73,6 @@ def case(row: str) -> Callable[[Case], Case]:
 # --- files
 
 
-BUNDLE = {
-    "resourceType": "Bundle",
-    "type": "collection",
-    "entry": [
-        {
-            "resource": {
-                "resourceType": "Observation",
-                "id": "weight",
-                "status": "final",
-                "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
-                "effectiveDateTime": "2026-01-15",
-            }
-        }
-    ],
-}
-
-
 @case("a `.json` file that is no JSON")
 def _(at: Place) -> Ran:
     return at.deposit(at.file("record.json", "weight: 70"))
@@ -101,17 +85,17 @@ def _(at: Place) -> Ran:
 
 @case("a Bundle without entries")
 def _(at: Place) -> Ran:
-    return at.deposit(at.file("record.json", json.dumps({**BUNDLE, "entry": []})))
+    return at.deposit(at.file("record.json", json.dumps({**PLAIN, "entry": []})))
 
 
 @case("a Bundle that is cut off")
 def _(at: Place) -> Ran:
-    return at.deposit(at.file("record.json", json.dumps(BUNDLE)[:-20]))
+    return at.deposit(at.file("record.json", json.dumps(PLAIN)[:-20]))
 
 
 @case("a Bundle in UTF-16")
 def _(at: Place) -> Ran:
-    return at.deposit(at.file("record.json", json.dumps(BUNDLE).encode("utf-16")))
+    return at.deposit(at.file("record.json", json.dumps(PLAIN).encode("utf-16")))
 
 
 @case("a file that is not there")
@@ -124,7 +108,7 @@ LARGE = 200 << 20
 
 @case("a Bundle of 200 MiB")
 def _(at: Place) -> Ran:
-    path = at.file("record.json", json.dumps(BUNDLE))
+    path = at.file("record.json", json.dumps(PLAIN))
     os.truncate(path, LARGE)
     return at.deposit(path)
 
@@ -150,7 +134,7 @@ def _(at: Place) -> Ran:
     return at.deposit(
         at.file(
             "record.json",
-            json.dumps(BUNDLE)[:-1] + ', "meta": {"security": [{"system": '
+            json.dumps(PLAIN)[:-1] + ', "meta": {"security": [{"system": '
             '"http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV"}]}}',
         )
     )

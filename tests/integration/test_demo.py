@@ -19,27 +19,12 @@ from consentry.errors import (
     NotAllowed,
 )
 from consentry.fhir import synthetic_bundle
+from tests.support.bundles import PLAIN
 from tests.support.kubo import client_of
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("CONSENTRY_SHARED", ROOT.parent / "shared")) / "data" / "fhir"
 SCENES = 16
-
-PLAIN = {
-    "resourceType": "Bundle",
-    "type": "collection",
-    "entry": [
-        {
-            "resource": {
-                "resourceType": "Observation",
-                "id": "weight",
-                "status": "final",
-                "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
-                "effectiveDateTime": "2026-01-15",
-            }
-        }
-    ],
-}
 
 
 def play(tmp_path: Path, *arguments: str, **environment: str) -> tuple[str, str]:

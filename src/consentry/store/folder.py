@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from consentry.errors import BlobAltered, BlobMissing, StoreUnreachable
-from consentry.files import lock, sync
+from consentry.files import claim, remove_leftovers, sync
 from consentry.store.cid import STEP, CidHasher, parse_cid
 
 
@@ -30,7 +30,7 @@ class FolderStore:
         with self._disk():
             self._tmp.mkdir(parents=True, exist_ok=True)
             sync(self._root.parent)
-            self._remove_leftovers()
+            remove_leftovers(self._tmp.iterdir())
 
     def put(self, source: BinaryIO) -> str:
         """See :meth:`Store.put <consentry.store.base.Store.put>`."""
@@ -85,29 +85,11 @@ class FolderStore:
     def _temporary(self) -> Iterator[tuple[Path, int]]:
         """Gives a new locked file in ``tmp/``; on the way out it is gone, by a rename or removed."""
         with self._disk():
-            name, handle = self._claim()
+            name, handle = claim(lambda: self._tmp / secrets.token_hex(16))
         try:
             yield name, handle
         finally:
             name.unlink(missing_ok=True)
-            os.close(handle)
-
-    def _claim(self) -> tuple[Path, int]:
-        while True:
-            name = self._tmp / secrets.token_hex(16)
-            handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            if lock(handle) and os.fstat(handle).st_nlink:
-                return name, handle
-            os.close(handle)  # a cleaner was faster than the lock
-
-    def _remove_leftovers(self) -> None:
-        for name in self._tmp.iterdir():
-            try:
-                handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue  # its put has just ended
-            if lock(handle):
-                name.unlink(missing_ok=True)
             os.close(handle)
 
     def _open(self, place: Path) -> BinaryIO:
