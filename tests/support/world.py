@@ -6,6 +6,7 @@ The chain is py-evm in this process by default, or any node by its web3.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from consentry.chain.node import identify
 from consentry.client import Client, Group, Offered, Person, Proposal
 from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, READ
-from consentry.keyholder.local import create_keyholders, open_keyholders
+from consentry.keyholder.local import create_keyholders, open_keyholder
+from consentry.keyholder.roster import Roster
 from consentry.keyholder.service import KeyholderService
 from consentry.keys import keyring
 from consentry.keys.keyring import Keyring
@@ -110,23 +112,36 @@ def fund(web3: Web3, address: str) -> None:
     web3.eth.wait_for_transaction_receipt(sent)
 
 
-def make_world(home: Path, web3: Web3 | None = None, *, depth: int = 0, synced: bool = False) -> World:
-    """A fresh world under ``home``; ``synced`` keyholders write to the disk as they do elsewhere."""
+def make_world(
+    home: Path,
+    web3: Web3 | None = None,
+    *,
+    depth: int = 0,
+    synced: bool = False,
+    roster: Roster | None = None,
+    started: Callable[[Chain], list[Any]] | None = None,
+) -> World:
+    """A fresh world under ``home``; ``synced`` keyholders write to the disk as they do elsewhere. Those of a
+    ``roster`` that is given are not in this process, and are ``started`` once the contracts stand."""
     web3 = web3 or Web3(EthereumTesterProvider())
     key = secrets.token_bytes(32)
     signer = LocalSigner(key)
     fund(web3, signer.address)
-    with patch.dict(keyring._COST, _QUICK):
-        roster = create_keyholders(home / "keyholders")
+    if roster is None:
+        with patch.dict(keyring._COST, _QUICK):
+            roster = create_keyholders(home / "keyholders")
     second = LocalSigner(secrets.token_bytes(32))
     fund(web3, second.address)
     authorities = [signer.address, second.address]
     contracts = Deployer(web3, shipped).deploy(signer, authorities)
     deployed = Deployed(*identify(web3), contracts, authorities, depth, roster.hash)
     chain = Chain(web3, deployed)
-    keyholders = open_keyholders(home / "keyholders", roster, chain)
+    if started is None:
+        keyholders = [open_keyholder(home / "keyholders", roster, card, chain) for card in roster.keyholders]
+    else:
+        keyholders = started(chain)
     # A test survives no power cut: nothing has to reach the disk.
-    for keyholder in [] if synced else keyholders:
+    for keyholder in [] if synced or started else keyholders:
         for database in (keyholder._vault._data, keyholder._vault._keys):
             database.execute("PRAGMA synchronous = OFF")
     authority, second_authority = (

@@ -12,6 +12,7 @@ import click
 
 from consentry.cli import opening
 from consentry.cli.arguments import ADDRESS
+from consentry.cli.keyholding import keyholder
 from consentry.cli.terminal import exit_codes
 
 
@@ -29,7 +30,7 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="consentry")
 def cli() -> None:
-    """Open health records that a patient let you read, or your own.
+    """Open health records that a patient let you read, or your own; run a keyholder.
 
     What stands between one command and the next lies in CONSENTRY_HOME (default: .consentry). The
     passphrase of your keyring is asked for, or taken from CONSENTRY_PASSPHRASE; it is never an argument.
@@ -61,6 +62,9 @@ def open_record(rpc: str, me: str | None, **asked: Any) -> None:
     from consentry.cli.desk import desk_at
 
     opening.list_or_open(desk_at(rpc, me), what)
+
+
+cli.add_command(keyholder)
 
 
 def main() -> None:

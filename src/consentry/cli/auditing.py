@@ -13,7 +13,7 @@ from consentry.chain import Chain
 from consentry.cli.desk import Desk
 from consentry.cli.home import Home
 from consentry.cli.terminal import brief, plural, progress, table, visible
-from consentry.errors import FindingsError, JournalBroken
+from consentry.errors import FindingsError, JournalBroken, KeyholderRefused, Unreachable
 from consentry.evidence import Access, Finding, Glass, Journal, Known, Report, audit, write_report
 from consentry.keys.binding import identity
 from consentry.record import purpose_codes
@@ -54,7 +54,7 @@ def _journals(home: Home, chain: Chain) -> tuple[list[Journal], list[Finding]]:
             continue
         try:
             journals.append(Journal(card, service.journal()))
-        except (JournalBroken, ValueError, sqlite3.Error) as error:
+        except (JournalBroken, KeyholderRefused, Unreachable, ValueError, sqlite3.Error) as error:
             unread.append(Finding(card.name, f"its journal cannot be read: {error}"))
     return journals, unread
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from consentry.chain import Chain, Deployments
     from consentry.client import Group
     from consentry.consent.card import Card
+    from consentry.keyholder.messages import Keyholder
     from consentry.keyholder.roster import Roster
-    from consentry.keyholder.service import KeyholderService
     from consentry.keys.keyring import Keyring
     from consentry.store import Store
 
@@ -52,7 +52,8 @@ class Home:
 
     @property
     def keyholders(self) -> Path:
-        """The folder of the keyholders on this machine, for development."""
+        """The folder of the keyholders on this machine, for development; of others, by number, what
+        lets us read their journals."""
         return self.path / "keyholders"
 
     @property
@@ -80,8 +81,8 @@ class Home:
 
         return Roster.load(self.roster_file, chain.deployed.keyholders)
 
-    def services(self, chain: Chain) -> list[KeyholderService]:
-        """The keyholders that run on this machine. Raises `NotFound`."""
+    def services(self, chain: Chain) -> list[Keyholder]:
+        """The keyholders, each where its URL says. Raises `NotFound`."""
         from consentry.keyholder.local import open_keyholders
 
         return open_keyholders(self.keyholders, self.roster(chain), chain)

@@ -21,7 +21,7 @@ from consentry.errors import (
     TooFewKeyholders,
     WrapBroken,
 )
-from consentry.keyholder.messages import Keyholder
+from consentry.keyholder.messages import BoxAnswer, Call, Keyholder
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode, identity
 from consentry.keys.hpke import public_key
@@ -85,10 +85,13 @@ class Boxes:
         """The patient's grants that keyholders name as mine, newest first."""
         body = abi_encode(["bytes32"], [patient])
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[bytes, ...]:
-            return keyholder.grants(self._group.call(self._me.signer, card, "grants", body))
+        def send(keyholder: Keyholder, call: Call) -> tuple[bytes, ...]:
+            return keyholder.grants(call)
 
-        answers, outcome = self._group.each(ask, enough=self._group.roster.safe)
+        enough = Group.until(self._group.roster.safe)
+        answers, outcome = self._group.ask(
+            self._me.signer, "grants", body, send, lambda answer, _: answer, enough
+        )
         named = {one for answer in answers.values() for one in answer}
         if not named and len(answers) < self._group.roster.safe:
             raise TooFewKeyholders(
@@ -102,15 +105,18 @@ class Boxes:
         body = abi_encode(["bytes32", "bytes32"], [patient, grant_id])
         roster = self._group.roster
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[KeyBox, dict[bytes, SignedStatement]]:
-            answer = keyholder.fetch_box(self._group.call(self._me.signer, card, "fetch_box", body))
+        def send(keyholder: Keyholder, call: Call) -> BoxAnswer:
+            return keyholder.fetch_box(call)
+
+        def check(answer: BoxAnswer, card: KeyholderCard) -> tuple[KeyBox, dict[bytes, SignedStatement]]:
             box = KeyBox.decode(answer.box)
             if (box.patient, box.grant_id) != (patient, grant_id):
                 raise IntegrityError("the key box is that of another grant")
             answer.signed.verify(self._chain.deployment, card, "box", box.hash)
             return box, {signed.statement.hash: signed for signed in answer.statements}
 
-        answers, _ = self._group.each(ask, enough=max(roster.safe, roster.threshold))
+        enough = Group.until(max(roster.safe, roster.threshold))
+        answers, _ = self._group.ask(self._me.signer, "fetch_box", body, send, check, enough)
         box = self._believed(patient, [box for box, _ in answers.values()])
         if box is None:
             return None

@@ -182,11 +182,10 @@ class Depositor:
 
     def _give(self, parts: list[Part], need: int, held: list[int]) -> dict[int, Signed]:
         def send(keyholder: Keyholder) -> Signed:
-            signed = keyholder.deal(parts[keyholder.card.index - 1].encode())
-            durable(Step.DEALT)
-            return signed
+            return keyholder.deal(parts[keyholder.card.index - 1].encode())
 
-        return self._group.give("deal", parts[0].envelope, send, need=need, held=held)
+        subject = parts[0].envelope
+        return self._group.give("deal", subject, send, need=need, held=held, step=Step.DEALT)
 
     def _keep(self, answers: list[Signed]) -> None:
         for answer in answers:

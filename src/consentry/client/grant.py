@@ -117,11 +117,10 @@ class Granter:
         signature = self._me.signer.sign_typed_data(message)
 
         def send(keyholder: Keyholder) -> Signed:
-            signed = keyholder.stop(patient, grant_id, signature)
-            durable(Step.STOPPED)
-            return signed
+            return keyholder.stop(patient, grant_id, signature)
 
-        answers = self._group.give("stop", subject_of_stop(patient, grant_id), send, need=0)
+        subject = subject_of_stop(patient, grant_id)
+        answers = self._group.give("stop", subject, send, need=0, step=Step.STOPPED)
         for answer in answers.values():
             self._me.copy.hear(answer)
         self._me.save()
@@ -132,11 +131,9 @@ def deliver_box(group: Group, box: KeyBox, me: Person | None = None) -> int:
     """Gives a key box to the keyholders; t must take it. Gives how many did."""
 
     def send(keyholder: Keyholder) -> Signed:
-        signed = keyholder.box(box.encode())
-        durable(Step.BOXED)
-        return signed
+        return keyholder.box(box.encode())
 
-    answers = group.give("box", box.hash, send, need=group.roster.threshold)
+    answers = group.give("box", box.hash, send, need=group.roster.threshold, step=Step.BOXED)
     if me is not None:
         for answer in answers.values():
             me.copy.hear(answer)

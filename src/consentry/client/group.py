@@ -3,66 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
-from consentry.errors import IntegrityError, KeyholderRefused, TooFewKeyholders, Unreachable
+from consentry.client.round import Outcome, Round
+from consentry.client.steps import Step, durable
+from consentry.errors import TooFewKeyholders, Unreachable
 from consentry.keyholder.messages import Call, Keyholder, Signed
 from consentry.keyholder.roster import KeyholderCard, Roster
 from consentry.keys.binding import Deployment
 from consentry.keys.typed import Signer
 
+Raw = TypeVar("Raw")
 Answer = TypeVar("Answer")
 
 
-@dataclass(slots=True)
-class Outcome:
-    """Who did not answer well: index of the keyholder to the reason, in words."""
-
-    failed: dict[int, str] = field(default_factory=dict)
-
-    def describe(self, what: str, good: int, need: int) -> str:
-        """One sentence for an error."""
-        reasons = "; ".join(f"keyholder {index}: {why}" for index, why in sorted(self.failed.items()))
-        return (
-            f"{what}: {good} of the keyholders answered well, {need} are needed ({reasons}); run the same "
-            "command again when they do"
-        )
-
-
 class Group:
-    """The keyholders of one roster."""
+    """The keyholders of one roster, wherever they are."""
 
     def __init__(self, deployment: Deployment, roster: Roster, keyholders: Sequence[Keyholder]) -> None:
         self.deployment, self.roster = deployment, roster
         self._keyholders = {keyholder.card.index: keyholder for keyholder in keyholders}
+        self._late: set[int] = set()
 
-    def each(
+    def ask(
         self,
-        ask: Callable[[Keyholder, KeyholderCard], Answer],
+        signer: Signer,
+        verb: str,
+        body: bytes,
+        send: Callable[[Keyholder, Call], Raw],
+        check: Callable[[Raw, KeyholderCard], Answer],
+        missing: Callable[[dict[int, Answer]], int],
         *,
-        enough: int | None = None,
-        but: Collection[int] = (),
+        everybody: bool = False,
     ) -> tuple[dict[int, Answer], Outcome]:
-        """Asks each keyholder in turn (``but`` some indexes), until ``enough`` answered well. A refusal,
-        silence or bad bytes from one are kept in the outcome and end nothing."""
-        answers: dict[int, Answer] = {}
-        outcome = Outcome()
-        for card in self.roster.keyholders:
-            if enough is not None and len(answers) >= enough:
-                break
-            if card.index in but:
-                continue
-            if (keyholder := self._keyholders.get(card.index)) is None:
-                outcome.failed[card.index] = "not reachable"
-                continue
-            try:
-                answers[card.index] = ask(keyholder, card)
-            except (KeyholderRefused, Unreachable) as error:
-                outcome.failed[card.index] = str(error)
-            except IntegrityError as error:
-                outcome.failed[card.index] = f"{type(error).__name__}: {error}"
-        return answers, outcome
+        """Asks by a call that ``signer`` signs for each, until no good answer is ``missing``
+        (``everybody``: all that are not late by then). ``check`` takes an answer or raises an error."""
+
+        def prepare(card: KeyholderCard) -> Callable[[], Raw]:
+            keyholder = self._at(card)
+            call = Call.signed(self.deployment, signer, card, verb, body)
+            return lambda: send(keyholder, call)
+
+        return Round(self.roster.keyholders, prepare, check, missing, self._late, everybody=everybody).run()
 
     def give(
         self,
@@ -72,22 +54,40 @@ class Group:
         *,
         need: int,
         held: Collection[int] = (),
+        step: Step | None = None,
     ) -> dict[int, Signed]:
-        """Gives something to all but those that ``held`` it before; each acknowledgement is checked.
+        """Gives something to all but those that ``held`` it before; each acknowledgement is checked, and each
+        is a durable ``step``. Who is late when ``need`` hold it gets it another time.
 
         Raises `TooFewKeyholders` when fewer than ``need`` hold it then; with those it stays, and giving it
         again is harmless."""
 
-        def one(keyholder: Keyholder, card: KeyholderCard) -> Signed:
-            signed = send(keyholder)
+        def prepare(card: KeyholderCard) -> Callable[[], Signed]:
+            keyholder = self._at(card)
+            return lambda: send(keyholder)
+
+        def check(signed: Signed, card: KeyholderCard) -> Signed:
+            if step is not None:
+                durable(step)
             signed.verify(self.deployment, card, verb, subject)
             return signed
 
-        answers, outcome = self.each(one, but=held)
+        cards = [card for card in self.roster.keyholders if card.index not in held]
+        wanted = self.until(need - len(held))
+        answers, outcome = Round(cards, prepare, check, wanted, self._late, everybody=True).run()
         if (good := len(answers) + len(held)) < need:
             raise TooFewKeyholders(outcome.describe(f"{verb} not taken", good, need))
         return answers
 
-    def call(self, signer: Signer, card: KeyholderCard, verb: str, body: bytes) -> Call:
-        """A call by ``signer`` to one keyholder."""
-        return Call.signed(self.deployment, signer, card, verb, body)
+    @staticmethod
+    def until(enough: int) -> Callable[[dict[int, Answer]], int]:
+        """Says how many answers are missing until there are ``enough``."""
+        return lambda answers: enough - len(answers)
+
+    def _at(self, card: KeyholderCard) -> Keyholder:
+        if (keyholder := self._keyholders.get(card.index)) is None:
+            raise Unreachable("not reachable")
+        return keyholder
+
+
+__all__ = ["Group", "Outcome"]

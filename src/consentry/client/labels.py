@@ -15,8 +15,7 @@ from consentry.envelope.deposit import open_session
 from consentry.envelope.leaf import Label, Place, first_half, open_label, record_id
 from consentry.envelope.statement import segment_pair_seed
 from consentry.errors import BoxBroken, IntegrityError, NoGrant, NotAllowed, Refused, TooFewKeyholders
-from consentry.keyholder.messages import Keyholder, Listed
-from consentry.keyholder.roster import KeyholderCard
+from consentry.keyholder.messages import Call, Keyholder, Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,13 @@ class Labels:
         when the half of a single record that it gives does not open that record's label."""
         terms = grant.granted.terms
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> tuple[Listed, ...]:
-            return keyholder.labels(self._group.call(self._me.signer, card, "labels", terms.encode()))
+        def send(keyholder: Keyholder, call: Call) -> tuple[Listed, ...]:
+            return keyholder.labels(call)
 
-        answers, outcome = self._group.each(ask, enough=self._group.roster.safe)
+        body, enough = terms.encode(), Group.until(self._group.roster.safe)
+        answers, outcome = self._group.ask(
+            self._me.signer, "labels", body, send, lambda answer, _: answer, enough
+        )
         if not answers:
             raise TooFewKeyholders(outcome.describe("labels not given", 0, 1))
         # Each on its own: a keyholder may answer a good id with a label that does not open.

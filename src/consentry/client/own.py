@@ -21,7 +21,7 @@ from consentry.envelope.statement import (
     verify_statement,
 )
 from consentry.errors import CardInvalid, ConsentryError, IntegrityError, NotFound
-from consentry.keyholder.messages import Keyholder, OwnAnswer
+from consentry.keyholder.messages import Call, Keyholder, OwnAnswer
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode
 
@@ -66,10 +66,14 @@ class Own:
         With ``required`` raises `NotFound` when none answered and there is no copy."""
         body = abi_encode(["bytes32"], [self._me.identity])
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> Taken:
-            return _read(keyholder.own(self._group.call(self._me.signer, card, "own", body)))
+        def send(keyholder: Keyholder, call: Call) -> OwnAnswer:
+            return keyholder.own(call)
 
-        answers, _ = self._group.each(ask)
+        def check(answer: OwnAnswer, _: KeyholderCard) -> Taken:
+            return _read(answer)
+
+        enough = Group.until(self._group.roster.safe)
+        answers, _ = self._group.ask(self._me.signer, "own", body, send, check, enough, everybody=True)
         for taken in answers.values():
             for table, key, fields in taken:
                 self._keep(table, key, fields)

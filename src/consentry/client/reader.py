@@ -23,7 +23,7 @@ from consentry.client.steps import Step, durable
 from consentry.envelope.leaf import Label, Leaf, check_share, data_key
 from consentry.errors import BlobAltered, EnvelopesDiffer, IntegrityError, ShareMismatch, TooFewKeyholders
 from consentry.keyholder.checks import MAX_AGE
-from consentry.keyholder.messages import Keyholder, ReleaseAsked, release_info
+from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, Released, release_info
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_decode
 from consentry.keys.hpke import new_seed, public_key, unwrap
@@ -79,7 +79,7 @@ class Reader:
             raise IntegrityError("the record is not the one that its contributor anchored")
         file, size = fetch(self._store, self._chain, leaf, key, listing.label.media_type)
         opened = Opened(
-            leaf.record_id, listing.label, file, size, entry.access_id, tuple(shares), tuple(cheats)
+            leaf.record_id, listing.label, file, size, entry.access_id, tuple(sorted(shares)), tuple(cheats)
         )
         deliver(opened)
         parcel.drop()
@@ -131,10 +131,10 @@ class Reader:
         by_leaf: dict[bytes, dict[int, _Share]] = defaultdict(dict)
         cheats: list[str] = []
 
-        def ask(keyholder: Keyholder, card: KeyholderCard) -> None:
-            if any(len(agreeing) >= need for agreeing in by_leaf.values()):
-                return
-            released = keyholder.release(self._group.call(self._me.signer, card, "release", body))
+        def send(keyholder: Keyholder, call: Call) -> Released:
+            return keyholder.release(call)
+
+        def check(released: Released, card: KeyholderCard) -> None:
             subject = keccak(released.sealed)
             released.signed.verify(self._chain.deployment, card, "release", subject)
             durable(Step.RELEASED)
@@ -146,7 +146,10 @@ class Reader:
                 raise
             by_leaf[share.leaf.hash][card.index] = share
 
-        _, outcome = self._group.each(ask)
+        def missing(_: dict[int, None]) -> int:
+            return need - max(map(len, by_leaf.values()), default=0)
+
+        _, outcome = self._group.ask(self._me.signer, "release", body, send, check, missing)
         self._me.save()
         good = max(by_leaf.values(), key=len, default={})
         if len(good) >= need:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from consentry.chain.contracts import Chain
+from consentry.chain.contracts import Chain, Head
 from consentry.errors import ConsentryError, IntegrityError, KeyholderRefused, Unreachable
 from consentry.keyholder.checks import Denied
 from consentry.keyholder.journal import next_row
@@ -35,6 +35,14 @@ class Answering:
     def card(self) -> KeyholderCard:
         """Who it is."""
         return self._card
+
+    def ready(self) -> Head:
+        """The chain's head, where chain and files answer. Raises `Unreachable`."""
+        try:
+            self._vault.last_row()
+        except sqlite3.Error as error:
+            raise unreadable(error) from None
+        return self._chain.head()
 
     def close(self) -> None:
         """Closes its files: it answers no more."""

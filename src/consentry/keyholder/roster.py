@@ -7,6 +7,7 @@ every statement.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import check_public_key
 
 _FORMAT = "consentry keyholders 1"
+_CARD = "consentry keyholder card 1"
+LOCAL = "local:"
+"""How the URL of a keyholder begins that runs in the process of who asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,7 @@ class Roster:
 
     def save(self, path: Path) -> None:
         """Writes the file."""
-        cards = [
-            {"index": c.index, "name": c.name, "address": c.address, "publicKey": "0x" + c.public_key.hex()}
-            | {"url": c.url}
-            for c in self.keyholders
-        ]
+        cards = [{"index": card.index, **_fields(card)} for card in self.keyholders]
         document: dict[str, Any] = {"format": _FORMAT, "threshold": self.threshold, "keyholders": cards}
         write_private(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
@@ -85,12 +85,7 @@ class Roster:
             document = json.loads(path.read_text("utf-8"))
             if document["format"] != _FORMAT:
                 raise ValueError
-            cards = tuple(
-                KeyholderCard(
-                    c["index"], c["name"], c["address"], bytes.fromhex(c["publicKey"][2:]), c["url"]
-                )
-                for c in document["keyholders"]
-            )
+            cards = tuple(_card(c, c["index"]) for c in document["keyholders"])
             roster = cls(document["threshold"], cards)
         except FileNotFoundError:
             raise NotFound(f"there is no {path.name} here; run deploy, or copy it from who did") from None
@@ -103,3 +98,45 @@ class Roster:
         for card in roster.keyholders:
             check_public_key(card.public_key)
         return roster
+
+
+def is_local(card: KeyholderCard) -> bool:
+    """Whether that keyholder runs in the process of who asks it."""
+    return card.url.startswith(LOCAL)
+
+
+def _fields(card: KeyholderCard) -> dict[str, str]:
+    key = "0x" + card.public_key.hex()
+    return {"name": card.name, "address": card.address, "publicKey": key, "url": card.url}
+
+
+def _card(fields: dict[str, Any], index: int) -> KeyholderCard:
+    key = bytes.fromhex(fields["publicKey"][2:])
+    return KeyholderCard(index, fields["name"], fields["address"], key, fields["url"])
+
+
+def write_card(path: Path, card: KeyholderCard) -> None:
+    """Writes one keyholder's card for who deploys; its index is given there."""
+    document = {"format": _CARD, **_fields(card)}
+    write_private(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def assemble(cards: Sequence[Path], threshold: int) -> Roster:
+    """The roster of the keyholders whose cards those files are (of a folder, all its ``*.json`` by name),
+    numbered in that order. Raises `NotFound`, `UsageError`, `KeyInvalid`."""
+    files = [file for path in cards for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    found = []
+    for index, path in enumerate(files, 1):
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            if document["format"] != _CARD:
+                raise ValueError
+            found.append(_card(document, index))
+        except FileNotFoundError:
+            raise NotFound(f"there is no keyholder's card {path}") from None
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{path} is not a keyholder's card of this version") from None
+        check_public_key(found[-1].public_key)
+        if not found[-1].url.startswith(("https://", "http://")):
+            raise UsageError(f"{path} names no http or https URL at which the keyholder answers")
+    return Roster(threshold, tuple(found))

@@ -21,7 +21,7 @@ from consentry.chain.node import identify
 from consentry.client import Client, Group, Person
 from consentry.consent.card import Card
 from consentry.errors import ConsentryError
-from consentry.keyholder.local import create_keyholders, open_keyholders
+from consentry.keyholder.local import create_keyholders, open_keyholder
 from consentry.keyholder.service import KeyholderService
 from consentry.keys.keyring import Keyring
 from consentry.keys.typed import Signer
@@ -123,7 +123,7 @@ def set_up(
     contracts = Deployer(web3, code).deploy(signers["authority"], [authority])
     deployed = Deployed(*identify(web3), contracts, [authority], 0, roster.hash)
     chain = Chain(web3, deployed)
-    keyholders = open_keyholders(home / "keyholders", roster, chain)
+    keyholders = [open_keyholder(home / "keyholders", roster, card, chain) for card in roster.keyholders]
     scope = chain.deployment.id
     people = {name: Person(signers[name], Keyring(), home / name, scope) for name in PEOPLE}
     group = Group(chain.deployment, roster, keyholders)

@@ -1,0 +1,8 @@
+"""A keyholder behind HTTP.
+
+``app``     the paths, and the one refusal that every reason leaves as
+``door``    what is let in: how much, how often, how long it may take
+``logs``    what is written about it, without a word of what was said
+``metrics`` what is counted
+``server``  how it runs and how it stops
+"""

@@ -1,0 +1,207 @@
+"""The paths of a keyholder's service.
+
+Whatever is not answered leaves as the same refusal: same status, headers, length and body for a check that
+failed, a body that is none, and a path that is none. Only a keyholder that cannot answer anybody now says so.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Header, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consentry.errors import KeyholderRefused, Unreachable
+from consentry.keyholder import wire
+from consentry.keyholder.http.door import Door, Limits
+from consentry.keyholder.http.logs import plain
+from consentry.keyholder.http.metrics import Metrics
+from consentry.keyholder.service import KeyholderService
+
+_FREE = frozenset({"/healthz", "/readyz"})
+_OTHER: dict[int | str, dict[str, Any]] = {
+    403: {"model": wire.Excuse, "description": "Refused; the reason stands in the keyholder's journal alone"},
+    429: {"model": wire.Excuse, "description": "Too many calls from this address"},
+    503: {"model": wire.Excuse, "description": "It cannot answer anybody now: ask again later"},
+}
+
+
+def _json(document: BaseModel, status: int = 200) -> Response:
+    return Response(document.model_dump_json(by_alias=True), status, media_type="application/json")
+
+
+def refusal() -> Response:
+    """The one refusal."""
+    return _json(wire.REFUSED, 403)
+
+
+class Desk:
+    """Answers for one keyholder, and counts and logs how; ``token`` lets an auditor read the journal."""
+
+    def __init__(self, service: KeyholderService, metrics: Metrics, token: str) -> None:
+        self.service, self._metrics, self._token = service, metrics, token.encode()
+        self._log = structlog.get_logger("consentry.keyholder")
+        # One at a time: what was checked still holds when it is written down.
+        self._one = threading.Lock()
+
+    def answer(self, verb: str, make: Callable[[], BaseModel]) -> Response:
+        """What ``make`` gives, or why not."""
+        start, outcome = time.perf_counter(), "failed"
+        try:
+            with self._one:
+                answer = _json(make())
+            outcome = "answered"
+        except KeyholderRefused:
+            answer, outcome = refusal(), "refused"
+        except Unreachable as error:
+            answer, outcome = _json(wire.LATER, 503), "later"
+            self._log.error("cannot answer", verb=verb, why=str(error))
+        except Exception as error:
+            answer = refusal()
+            self._log.error("failed", verb=verb, **plain(error))
+        took = time.perf_counter() - start
+        self._metrics.answered(verb, outcome, took)
+        self._log.info(outcome, verb=verb, milliseconds=round(took * 1000, 1), bytes=len(answer.body))
+        return answer
+
+    def page(self, authorization: str, first: int) -> wire.Page:
+        """A page of the journal. Raises `KeyholderRefused`."""
+        said = authorization.encode("utf-8", "surrogateescape")
+        if not self._token or not hmac.compare_digest(said, b"Bearer " + self._token):
+            raise KeyholderRefused
+        rows = self.service.journal()[first : first + wire.PAGE]
+        return wire.Page(rows=tuple(wire.JournalRow.model_validate(row.to_json()) for row in rows))
+
+    def ready(self) -> bool:
+        """Whether chain and files answer."""
+        try:
+            with self._one:
+                head = self.service.ready()
+        except Unreachable as error:
+            self._log.error("not ready", why=str(error))
+            self._metrics.ready(None)
+            return False
+        self._metrics.ready((head.number, head.time))
+        return True
+
+
+class Health(BaseModel):
+    """Whether the service runs, or can answer."""
+
+    ready: bool
+
+
+def make_app(desk: Desk, limits: Limits | None = None) -> FastAPI:
+    """The service of ``desk``."""
+    app = FastAPI(
+        title="Consentry keyholder",
+        version=version("consentry"),
+        description="Releases one share of a record's key to whoever wrote an entry for it, and journals it.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(
+        Door, limits=limits or Limits(), refused=refusal(), later=_json(wire.LATER, 429), free=_FREE
+    )
+
+    @app.exception_handler(RequestValidationError)
+    @app.exception_handler(HTTPException)
+    def _(_: Request, __: Exception) -> Response:
+        return refusal()
+
+    paths = APIRouter(prefix=wire.PREFIX, responses=_OTHER)
+    _intake(paths, desk)
+    _calls(paths, desk)
+
+    @paths.get("/journal", response_model=wire.Page)
+    def journal(
+        first: int = Query(0, ge=0, lt=2**53), authorization: str = Header("", include_in_schema=False)
+    ) -> Response:
+        """Rows of the journal from ``first`` on, for who shows the journal's token as a bearer."""
+        return desk.answer("journal", lambda: desk.page(authorization, first))
+
+    app.include_router(paths)
+
+    @app.get("/healthz", response_model=Health)
+    def healthz() -> Response:
+        """Whether the process runs."""
+        return _json(Health(ready=True))
+
+    @app.get("/readyz", response_model=Health, responses={503: {"model": Health}})
+    def readyz() -> Response:
+        """Whether chain and files answer."""
+        ready = desk.ready()
+        return _json(Health(ready=ready), 200 if ready else 503)
+
+    return app
+
+
+def _intake(paths: APIRouter, desk: Desk) -> None:
+    """What patients and contributors leave."""
+    service = desk.service
+
+    @paths.post("/statement", response_model=wire.Acknowledgement)
+    def statement(asked: wire.Statement) -> Response:
+        """Takes a patient's statement."""
+        return desk.answer("statement", lambda: wire.Acknowledgement.of(service.statement(asked.value())))
+
+    @paths.post("/box", response_model=wire.Acknowledgement)
+    def box(asked: wire.Box) -> Response:
+        """Takes the key box of a grant."""
+        return desk.answer("box", lambda: wire.Acknowledgement.of(service.box(asked.box)))
+
+    @paths.post("/deal", response_model=wire.Acknowledgement)
+    def deal(asked: wire.Part) -> Response:
+        """Takes its part of an envelope."""
+        return desk.answer("deal", lambda: wire.Acknowledgement.of(service.deal(asked.part)))
+
+    @paths.post("/stop", response_model=wire.Acknowledgement)
+    def stop(asked: wire.Stop) -> Response:
+        """Takes a signed revocation as an immediate stop."""
+        words = (asked.patient, asked.grant_id, asked.signature)
+        return desk.answer("stop", lambda: wire.Acknowledgement.of(service.stop(*words)))
+
+
+def _calls(paths: APIRouter, desk: Desk) -> None:
+    """What callers ask, each by a signed call."""
+    service = desk.service
+
+    @paths.post("/grants", response_model=wire.Grants)
+    def grants(asked: wire.SignedCall) -> Response:
+        """Names the grants whose key boxes the caller may fetch."""
+        return desk.answer("grants", lambda: wire.Grants(grants=service.grants(asked.value())))
+
+    @paths.post("/fetch_box", response_model=wire.FoundBox)
+    def fetch_box(asked: wire.SignedCall) -> Response:
+        """Gives a grant's key box."""
+        return desk.answer("fetch_box", lambda: wire.FoundBox.of(service.fetch_box(asked.value())))
+
+    @paths.post("/labels", response_model=wire.Labels)
+    def labels(asked: wire.SignedCall) -> Response:
+        """Lists what a grantee may see without an entry."""
+
+        def listed() -> wire.Labels:
+            return wire.Labels(records=tuple(map(wire.Label.of, service.labels(asked.value()))))
+
+        return desk.answer("labels", listed)
+
+    @paths.post("/release", response_model=wire.Release)
+    def release(asked: wire.SignedCall) -> Response:
+        """Releases one share and leaf to an entry."""
+        return desk.answer("release", lambda: wire.Release.of(service.release(asked.value())))
+
+    @paths.post("/own", response_model=wire.Own)
+    def own(asked: wire.SignedCall) -> Response:
+        """Gives a patient all that is hers."""
+        return desk.answer("own", lambda: wire.Own.of(service.own(asked.value())))

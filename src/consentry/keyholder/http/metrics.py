@@ -1,0 +1,48 @@
+"""What a service counts: answers by verb and outcome, and never why one was refused."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """The counters of one service, in Prometheus' words."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        prefix, found = "consentry_keyholder", self.registry
+        self._answers = Counter(
+            f"{prefix}_answers", "Calls by verb and outcome", ["verb", "outcome"], registry=found
+        )
+        self._seconds = Histogram(
+            f"{prefix}_seconds", "Time to answer", ["verb"], buckets=_SECONDS, registry=found
+        )
+        self._ready = Gauge(f"{prefix}_ready", "1 while chain and files answer", registry=found)
+        self._head = Gauge(f"{prefix}_chain_head", "Block number of the chain's head", registry=found)
+        self._time = Gauge(f"{prefix}_chain_time_seconds", "Time of the chain's head", registry=found)
+
+    def answered(self, verb: str, outcome: str, seconds: float) -> None:
+        """Counts one call; ``outcome`` is answered, refused, later or failed."""
+        self._answers.labels(verb, outcome).inc()
+        self._seconds.labels(verb).observe(seconds)
+
+    def ready(self, head: tuple[int, int] | None) -> None:
+        """Notes the chain's head (number, time), or None where the service is not ready."""
+        self._ready.set(head is not None)
+        if head is not None:
+            self._head.set(head[0])
+            self._time.set(head[1])
+
+    def serve(self, host: str, port: int) -> None:
+        """Gives them at ``/metrics`` on a port of their own, away from callers."""
+        start_http_server(port, addr=host, registry=self.registry)

@@ -1,0 +1,68 @@
+"""How a service runs: one process, TLS of its own or behind a proxy, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from consentry.errors import UsageError
+
+_STOP_SECONDS = 30
+_AT_ONCE = 200  # connections
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where it listens. With ``certificate`` and ``key`` (PEM) it speaks TLS; ``proxies`` are the addresses,
+    comma-separated, whose word on who calls is believed."""
+
+    host: str = "127.0.0.1"
+    port: int = 8700
+    certificate: Path | None = None
+    key: Path | None = None
+    proxies: str = ""
+
+
+def run(app: FastAPI, at: Listening) -> None:
+    """Serves until SIGTERM or SIGINT; what is being answered then is answered. Raises `UsageError` where it
+    cannot listen."""
+    config = uvicorn.Config(
+        app,
+        host=at.host,
+        port=at.port,
+        ssl_certfile=at.certificate,
+        ssl_keyfile=at.key,
+        proxy_headers=bool(at.proxies),
+        forwarded_allow_ips=at.proxies or None,
+        log_config=None,
+        access_log=False,
+        # A refusal says nothing, not even the time.
+        server_header=False,
+        date_header=False,
+        http="h11",
+        ws="none",
+        limit_concurrency=_AT_ONCE,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    signal.signal(signal.SIGTERM, _stopped)  # the server gives the signal back when it has stopped
+    try:
+        config.load()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the certificate or its key cannot be used ({error})") from None
+    try:
+        uvicorn.Server(config).run()
+    except SystemExit as ended:
+        if ended.code:
+            raise UsageError(
+                f"it cannot listen on {at.host} port {at.port}: the log says why; give another --port"
+            ) from None
+
+
+def _stopped(_: int, __: FrameType | None) -> None:
+    sys.exit(0)

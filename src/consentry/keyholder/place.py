@@ -1,0 +1,86 @@
+"""Where one keyholder keeps what is its own.
+
+::
+
+    keyring.json                        its signing and encryption key, sealed under its passphrase
+    card.json                           what it gives to who deploys
+    journal-token                       what it gives to the auditors that it lets read its journal
+    deployments.json  keyholders.json   what who deployed gave to it
+    <deployment>/                       what it holds for that deployment
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from consentry.chain.contracts import Chain
+from consentry.chain.signers import LocalSigner
+from consentry.errors import NotFound, UsageError
+from consentry.files import write_private
+from consentry.keyholder.roster import KeyholderCard, Roster, write_card
+from consentry.keyholder.service import KeyholderService
+from consentry.keyholder.vault import Vault
+from consentry.keys.keyring import Keyring
+
+
+def card_of(keyring: Keyring, index: int, name: str, url: str) -> KeyholderCard:
+    """The public card of the keyholder with that keyring."""
+    return KeyholderCard(index, name, _signer(keyring).address, keyring.public_key, url)
+
+
+def _signer(keyring: Keyring) -> LocalSigner:
+    if keyring.signing_key is None:
+        raise UsageError("this keyring holds no signing key: it is not that of a keyholder")
+    return LocalSigner(keyring.signing_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The folder ``path``."""
+
+    path: Path
+
+    def create(self, passphrase: str) -> Keyring:
+        """Makes the keyholder's keys, sealed under ``passphrase``."""
+        keyring = Keyring(signing_key=secrets.token_bytes(32))
+        keyring.save(self.path / "keyring.json", passphrase)
+        return keyring
+
+    def introduce(self, keyring: Keyring, name: str, url: str) -> Path:
+        """Writes the card, and a token for its journal where there is none. Gives the card's file."""
+        if not self.token():
+            write_private(self.path / "journal-token", secrets.token_urlsafe(32).encode())
+        path = self.path / "card.json"
+        write_card(path, card_of(keyring, 1, name, url))
+        return path
+
+    def keyring(self, passphrase: str) -> Keyring:
+        """Opens the keys. Raises `NotFound`, `KeyringLocked`."""
+        return Keyring.load(self.path / "keyring.json", passphrase)
+
+    def token(self) -> str:
+        """What lets an auditor read this keyholder's journal; empty where there is none."""
+        try:
+            return (self.path / "journal-token").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def vault(self, chain: Chain) -> Vault:
+        """What it holds for the deployment of ``chain``: a chain started anew finds an empty one. Raises
+        `Unreachable` where the files cannot be used."""
+        return Vault(self.path / chain.deployment.id.hex()[:16])
+
+    def service(self, keyring: Keyring, roster: Roster, chain: Chain) -> KeyholderService:
+        """The keyholder itself. Raises `NotFound` where ``roster`` does not name it, and as `vault`."""
+        signer = _signer(keyring)
+        for card in roster.keyholders:
+            if (card.address, card.public_key) == (signer.address, keyring.public_key):
+                vault = self.vault(chain)
+                return KeyholderService(
+                    card, roster, signer=signer, seed=keyring.seed, vault=vault, chain=chain
+                )
+        raise NotFound(
+            f"keyholders.json does not name the keyholder {signer.address}; give who deploys its card.json"
+        )
