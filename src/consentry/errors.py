@@ -6,9 +6,7 @@
     |-- UsageError                    exit 2   the call is wrong; nothing was done
     |-- NotFound                      exit 3   what was named does not exist
     |-- Refused                       exit 4   who asks may not
-    |   |-- ContractRefused                    a contract's custom error
-    |   |-- KeyholderRefused                   a keyholder's uniform refusal
-    |   `-- ...
+    |   `-- ContractRefused, KeyholderRefused  a contract's custom error, a keyholder's uniform refusal
     |-- IntegrityError                exit 5   bytes, hash or signature are not what they claim
     |-- Unreachable                   exit 6   chain, store or too few keyholders; try again
     `-- FindingsError                 exit 7   a verification ran to its end and found problems
@@ -218,8 +216,20 @@ class TransactionReplaced(Unreachable):
         )
 
 
-class WrongChain(Unreachable):
+class ChainUncertain(Unreachable):
+    """Fewer endpoints of the chain than have to agree are up, in time, at its head and on it."""
+
+
+class WrongChain(ChainUncertain):
     """The node is on another chain than the deployment, or the contracts are not there."""
+
+
+class BlockUnproved(ChainUncertain):
+    """A block does not have the hash that its node claims, or receipts are not those of their block."""
+
+
+class EndpointsDisagree(ChainUncertain):
+    """Endpoints of one chain contradict one another: at least one of them lies, or the chain reorganises."""
 
 
 # --- keyholders -------------------------------------------------------------------------------------

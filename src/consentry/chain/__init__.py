@@ -7,14 +7,19 @@
 ``transaction`` what one does, costs, and became
 ``underway``    what was sent and not seen mined, written down
 ``sending``     one transaction at a time, looked after until it is mined
+``proof``       a block's header and receipts, held against its hash
 ``rpc``         one deployment's contracts: calls, transactions, events
+``endpoint``    one endpoint of several, with a thread of its own
+``endpoints``   several that must agree, and how each does
+``agreed``      one deployment's contracts, as several endpoints agree on them
 ``contracts``   what the core asks the contracts, in its own words
 ``signers``     a local key as a signer
 """
 
 from consentry.chain.contracts import Chain
 from consentry.chain.deployments import Deployed, Deployments
+from consentry.chain.endpoints import EndpointHealth, Endpoints
 from consentry.chain.node import connect
 from consentry.chain.signers import LocalSigner
 
-__all__ = ["Chain", "Deployed", "Deployments", "LocalSigner", "connect"]
+__all__ = ["Chain", "Deployed", "Deployments", "EndpointHealth", "Endpoints", "LocalSigner", "connect"]

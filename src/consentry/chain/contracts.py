@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import Web3
 
+from consentry.chain.agreed import Agreed
 from consentry.chain.deployments import Deployed
+from consentry.chain.endpoints import Endpoints
 from consentry.chain.rpc import Event, Rpc
 from consentry.chain.transaction import Receipt
 from consentry.consent.card import Card, verify_card
@@ -64,13 +67,22 @@ class Entry:
 
 
 class Chain:
-    """The contracts of one deployment, as the core knows them; ``under_way`` is the folder where what was
-    sent and not yet mined is written down (None: in memory)."""
+    """The contracts of one deployment, as the core knows them, over one ``node`` or several `Endpoints` that
+    must agree; ``under_way`` is the folder where what was sent and not yet mined is written down (None: in
+    memory)."""
 
-    def __init__(self, web3: Web3, deployed: Deployed, under_way: Path | None = None) -> None:
-        self.rpc = Rpc(web3, deployed, under_way)
+    def __init__(self, node: Web3 | Endpoints, deployed: Deployed, under_way: Path | None = None) -> None:
+        self.rpc = (
+            Agreed(node, deployed, under_way)
+            if isinstance(node, Endpoints)
+            else Rpc(node, deployed, under_way)
+        )
         self.deployed = deployed
         self.deployment: Deployment = deployed.deployment
+
+    def at_one_head(self) -> AbstractContextManager[None]:
+        """What is asked within may be answered as of one head; see `Rpc.at_one_head`."""
+        return self.rpc.at_one_head()
 
     # --- head, identity
 
@@ -78,6 +90,16 @@ class Chain:
         """The newest block."""
         block = self.rpc.block("latest")
         return Head(block["number"], block["timestamp"])
+
+    def settled(self) -> int:
+        """The number of the newest block whose entries keyholders answer, by the deployment's depth and
+        finality; below 0 where there is none."""
+        return int(self.rpc.block(self.deployed.finality)["number"]) - self.deployed.depth
+
+    def hash_of(self, number: int) -> bytes | None:
+        """The hash of block ``number``, or None where the chain does not reach it."""
+        header = self.rpc.header(number)
+        return header.hash if header else None
 
     def time_of(self, number: int) -> int:
         """The time of block ``number`` in seconds."""
@@ -169,12 +191,12 @@ class Chain:
         return [Entry.of(e) for e in self.rpc.events("AccessLog", "Requested", first, last, **filters)]
 
     def has_entry(self, claim: Entry) -> bool:
-        """Whether the log holds exactly this entry in the block that it names."""
-        if claim.block > self.head().number:
+        """Whether the log holds exactly this entry in the block that it names, held against its hash. Raises
+        `BlockUnproved`."""
+        header = self.rpc.header(claim.block) if claim.block <= self.head().number else None
+        if header is None:
             return False
-        found = self.entries(
-            claim.block, claim.block, actor=claim.actor, recordId=claim.record_id, grantId=claim.grant_id
-        )
+        found = [Entry.of(event) for event in self.rpc.proved(header, "AccessLog", "Requested")]
         return claim.claim in [entry.claim for entry in found]
 
     def send(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:

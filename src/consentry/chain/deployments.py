@@ -18,6 +18,9 @@ from consentry.errors import NotFound, UsageError
 from consentry.files import write_private
 from consentry.keys.binding import Deployment
 
+FINALITIES = ("latest", "safe", "finalized")
+"""What the newest block that counts may be: the newest of all, or what the chain's validators vouch for."""
+
 _FORMAT = "consentry deployments 1"
 
 
@@ -32,8 +35,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """One deployment. ``depth`` is how many blocks must follow an entry before keyholders answer it;
-    ``keyholders`` is the hash of keyholders.json (32 bytes)."""
+    """One deployment. ``depth`` is how many blocks must follow an entry, up to the block that the chain calls
+    ``finality`` (one of `FINALITIES`), before keyholders answer it; ``keyholders`` is the hash of
+    keyholders.json (32 bytes)."""
 
     chain_id: int
     genesis: bytes
@@ -41,6 +45,7 @@ class Deployed:
     authorities: list[str]
     depth: int
     keyholders: bytes
+    finality: str = "latest"
 
     @property
     def deployment(self) -> Deployment:
@@ -96,6 +101,7 @@ class Deployments:
             },
             "authorities": deployed.authorities,
             "depth": deployed.depth,
+            "finality": deployed.finality,
             "keyholders": "0x" + deployed.keyholders.hex(),
         }
         document = {"format": _FORMAT, "deployments": entries}
@@ -126,13 +132,14 @@ def _deployed(
     authorities: list[str],
     depth: int,
     keyholders: str,
+    finality: str = "latest",
 ) -> Deployed:
     placed = {name: Placed(**fields) for name, fields in contracts.items()}
     roster_hash = bytes.fromhex(keyholders.removeprefix("0x"))
-    shaped = set(placed) == set(NAMES) and len(roster_hash) == 32 and depth >= 0
+    shaped = set(placed) == set(NAMES) and len(roster_hash) == 32 and depth >= 0 and finality in FINALITIES
     if not shaped or not all(is_checksum_address(p.address) and p.block >= 0 for p in placed.values()):
         raise ValueError
-    return Deployed(chain_id, genesis, placed, authorities, depth, roster_hash)
+    return Deployed(chain_id, genesis, placed, authorities, depth, roster_hash, finality)
 
 
 def _key(chain_id: int, genesis: bytes) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider, Web3
 from web3.exceptions import BadFunctionCallOutput, BadResponseFormat, Web3RPCError
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
@@ -17,7 +20,9 @@ from consentry.chain.refusals import named_error
 from consentry.errors import ConsentryError, Unreachable
 
 PATIENCE = 15.0  # seconds for one answer
+LONGEST = 256 * 2**20  # bytes of one answer
 _AGAIN = "nothing was lost, run the same command again"
+_OTHER = f"connect to another one: {_AGAIN}"
 
 
 class _Node(HTTPProvider):
@@ -26,7 +31,7 @@ class _Node(HTTPProvider):
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         try:
             answer: Any = super().make_request(method, params)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise Unreachable(
@@ -36,11 +41,44 @@ class _Node(HTTPProvider):
         return answer  # type: ignore[return-value]
 
 
-def connect(url: str) -> Web3:
-    """A connection to the node at ``url`` (http or https). A call that is not answered within `PATIENCE`
-    seconds fails, and only what could not be delivered is asked a second time."""
+class _Bounded(HTTPAdapter):
+    """Reads no answer that is longer than ``longest`` bytes or drips for more than ``patience`` seconds.
+    Compressed ones are not asked for: they would be of any length."""
+
+    def __init__(self, patience: float, longest: int) -> None:
+        super().__init__()
+        self._patience, self._longest = patience, longest
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **how: Any) -> requests.Response:
+        began, body = time.monotonic(), bytearray()
+        request.headers["Accept-Encoding"] = "identity"
+        response = super().send(request, *args, **{**how, "stream": True})
+        try:
+            while chunk := response.raw.read1(2**16, decode_content=False):
+                body += chunk
+                if len(body) > self._longest:
+                    raise Unreachable(f"the node's answer is longer than {self._longest:,} bytes; {_OTHER}")
+                if time.monotonic() - began > self._patience:
+                    raise requests.ReadTimeout
+        except HTTPError as error:
+            raise requests.ConnectionError(error) from None
+        except BaseException:
+            response.raw.close()
+            raise
+        response.raw = io.BytesIO(body)
+        return response
+
+
+def connect(url: str, *, patience: float | None = None, longest: int = LONGEST) -> Web3:
+    """A connection to the node at ``url`` (http or https). A call that is not answered within ``patience``
+    seconds (by default `PATIENCE`), or by more than ``longest`` bytes, fails; only what could not be
+    delivered is asked a second time."""
+    patience = PATIENCE if patience is None else patience
     retried = ExceptionRetryConfiguration((requests.ConnectionError,), retries=2)
-    node = _Node(url, {"timeout": PATIENCE}, exception_retry_configuration=retried)
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Bounded(patience, longest))
+    node = _Node(url, {"timeout": patience}, session, exception_retry_configuration=retried)
     return Web3(node, middleware=[])
 
 
@@ -82,8 +120,7 @@ def asking() -> Iterator[None]:
             raise refused from None
         if isinstance(error, BadFunctionCallOutput):
             raise Unreachable(
-                "the chain's node gave an answer that cannot be read: it has lost blocks, or lies; connect "
-                f"to another one: {_AGAIN}"
+                f"the chain's node gave an answer that cannot be read: it has lost blocks, or lies; {_OTHER}"
             ) from None
         if isinstance(error, Web3RPCError):
             raise Unreachable(f"the chain's node refused: {str(error)[:200]}; {_AGAIN}") from None

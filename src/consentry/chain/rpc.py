@@ -6,18 +6,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from web3 import Web3
-from web3.exceptions import Web3Exception
+from eth_utils.abi import event_abi_to_log_topic
+from hexbytes import HexBytes
+from web3 import EthereumTesterProvider, Web3
+from web3.exceptions import BlockNotFound, Web3Exception, Web3RPCError
+from web3.types import RPCEndpoint
 
 from consentry.chain.deployments import Deployed
 from consentry.chain.manifest import NAMES, abi
 from consentry.chain.node import asking, identify
+from consentry.chain.proof import Header, Log, prove_header, prove_logs
 from consentry.chain.sending import Sender
 from consentry.chain.transaction import Call, Receipt
-from consentry.errors import WrongChain
+from consentry.errors import BlockUnproved, WrongChain
 from consentry.keys.typed import Signer
 
 
@@ -42,33 +47,49 @@ class Rpc:
         self.web3, self.deployed = web3, deployed
         self.receipts: list[Receipt] = []
         self._lock = threading.RLock()
+        self._contracts = {
+            name: web3.eth.contract(Web3.to_checksum_address(deployed.contracts[name].address), abi=abi(name))
+            for name in NAMES
+        }
+        self._folder = folder
+        self.check()
+
+    def check(self) -> None:
+        """Raises `WrongChain` unless the node is on the deployment's chain and has the contracts."""
+        deployed = self.deployed
         with self._guard():
-            if identify(web3) != (deployed.chain_id, deployed.genesis):
+            if identify(self.web3) != (deployed.chain_id, deployed.genesis):
                 raise WrongChain(
                     f"the node is not on the chain {deployed.chain_id} of the deployment (genesis "
                     f"0x{deployed.genesis.hex()[:8]}...); connect to that one"
                 )
             for name, placed in deployed.contracts.items():
-                if not web3.eth.get_code(Web3.to_checksum_address(placed.address)):
+                if not self.web3.eth.get_code(Web3.to_checksum_address(placed.address)):
                     raise WrongChain(
                         f"there is no {name} at {placed.address} on this chain: its node has lost blocks or "
                         "is still catching up, or deployments.json is wrong"
                     )
-            self._sender = Sender(web3, folder)
-        self._contracts = {
-            name: web3.eth.contract(Web3.to_checksum_address(deployed.contracts[name].address), abi=abi(name))
-            for name in NAMES
-        }
+            _ = self._sender  # made now: what is signed later is for this chain
+
+    @cached_property
+    def _sender(self) -> Sender:
+        """Signs for the chain on which the node is when it is made."""
+        return Sender(self.web3, self._folder)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
         with self._lock, asking():
             yield
 
-    def call(self, contract: str, function: str, *args: Any) -> Any:
-        """The answer of a view at head."""
+    @contextmanager
+    def at_one_head(self) -> Iterator[None]:
+        """What is asked within may be answered as of one head."""
+        yield
+
+    def call(self, contract: str, function: str, *args: Any, at: int | str = "latest") -> Any:
+        """The answer of a view at head, or at the block ``at``."""
         with self._guard():
-            return self._contracts[contract].functions[function](*args).call()
+            return self._contracts[contract].functions[function](*args).call(block_identifier=at)  # type: ignore[arg-type]
 
     def send(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:
         """Sends one transaction and waits for it; see `Sender.send`."""
@@ -97,18 +118,61 @@ class Rpc:
                     from_block=start, to_block="latest" if last is None else last, argument_filters=filters
                 )
             )
-        found = [
-            Event(
-                event, dict(log["args"]), log["blockNumber"], log["logIndex"], bytes(log["transactionHash"])
-            )
-            for log in logs
-        ]
+        found = [_event(log, bytes(log["transactionHash"])) for log in logs]
         return sorted(found, key=lambda e: (e.block, e.index))
 
     def block(self, number: int | str) -> dict[str, Any]:
         """A block's header fields, by number or ``"latest"``."""
         with self._guard():
             return dict(self.web3.eth.get_block(number))  # type: ignore[arg-type]
+
+    def header(self, block: int | str) -> Header | None:
+        """The header of ``block`` (a number, ``"latest"``, ``"safe"``, ``"finalized"``), held against its
+        hash; None where the node does not have it. Raises `BlockUnproved`.
+
+        py-evm in this process says nothing over JSON-RPC and is asked as it is: nobody stands between."""
+        with self._guard():
+            if self._inside:
+                try:
+                    found = self.web3.eth.get_block(block)  # type: ignore[arg-type]
+                except BlockNotFound:
+                    return None
+                return Header(found["number"], found["timestamp"], bytes(found["hash"]), b"")
+            name = hex(block) if isinstance(block, int) else block
+            raw = self._ask("eth_getBlockByNumber", name, False)
+            if raw is None:
+                return None
+            header = prove_header(raw)
+        if isinstance(block, int) and header.number != block:
+            raise BlockUnproved(f"the node gave block {header.number} for block {block}")
+        return header
+
+    def proved(self, header: Header, contract: str, event: str) -> list[Event]:
+        """The events of the block ``header``, out of all its receipts and held against its hash; their
+        transaction is not. Raises `BlockUnproved`. Of py-evm in this process: see `header`."""
+        if self._inside:
+            return self.events(contract, event, header.number, header.number)
+        maker = self._contracts[contract].events[event]()
+        address, topic = bytes.fromhex(maker.address[2:]), event_abi_to_log_topic(maker.abi)
+        with self._guard():
+            logs = prove_logs(header, self._receipts_of(header))
+            mine = [one for one in logs if one.address == address and one.topics[:1] == (topic,)]
+            return [_event(maker.process_log(_as_web3(one, header)), b"") for one in mine]
+
+    def _receipts_of(self, header: Header) -> Any:
+        number = hex(header.number)
+        try:
+            return self._ask("eth_getBlockReceipts", number)
+        except Web3RPCError:  # not every node has it
+            block = self._ask("eth_getBlockByNumber", number, False)
+            return [self._ask("eth_getTransactionReceipt", one) for one in block["transactions"]]
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        return self.web3.manager.request_blocking(RPCEndpoint(method), list(arguments))
+
+    @property
+    def _inside(self) -> bool:
+        return isinstance(self.web3.provider, EthereumTesterProvider)
 
     def code(self, address: str) -> bytes:
         """The code at ``address`` at head; empty where there is none."""
@@ -123,3 +187,21 @@ class Rpc:
                 return bytes(self.web3.eth.call({"to": to, "data": Web3.to_hex(data)}))
             except (Web3Exception, ValueError):
                 return b""
+
+
+def _event(log: Any, transaction: bytes) -> Event:
+    return Event(log["event"], dict(log["args"]), log["blockNumber"], log["logIndex"], transaction)
+
+
+def _as_web3(log: Log, header: Header) -> Any:
+    """A proved log in the shape that web3 decodes."""
+    return {
+        "address": Web3.to_checksum_address(log.address),
+        "topics": [HexBytes(topic) for topic in log.topics],
+        "data": HexBytes(log.data),
+        "blockNumber": header.number,
+        "blockHash": HexBytes(header.hash),
+        "logIndex": log.index,
+        "transactionIndex": 0,
+        "transactionHash": HexBytes(bytes(32)),
+    }

@@ -118,7 +118,7 @@ class Reader:
         return [entry for entry in mine if entry.reply_key_hash == reply_hash]
 
     def _await_depth(self, entry: Entry) -> None:
-        while self._chain.head().number - entry.block < self._chain.deployed.depth:
+        while self._chain.settled() < entry.block:
             time.sleep(1)
 
     def _releases(

@@ -52,7 +52,8 @@ class Answering:
     def _answering(self, kind: str, caller: str) -> Iterator[None]:
         """Every refusal is journalled with the check's name, and leaves as the same `KeyholderRefused`."""
         try:
-            yield
+            with self._chain.at_one_head():
+                yield
         except Unreachable:
             raise
         except sqlite3.Error as error:

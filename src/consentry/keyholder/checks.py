@@ -73,7 +73,7 @@ def _stop(r: Release) -> None:
 
 
 def _depth(r: Release) -> None:
-    _need(r.chain.head().number - r.asked.entry.block >= r.chain.deployed.depth)
+    _need(r.asked.entry.block <= r.chain.settled())
 
 
 def _entry(r: Release) -> None:
