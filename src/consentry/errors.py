@@ -11,8 +11,7 @@
     |-- Unreachable                   exit 6   chain, store or too few keyholders; try again
     `-- FindingsError                 exit 7   a verification ran to its end and found problems
 
-Every class says in one sentence what was wrong, why, and what to do. A message never holds a seed, a share,
-a data key, a passphrase or a record's content.
+Every class says what was wrong, why, and what to do; no message holds a secret or a record's content.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class FindingsError(ConsentryError):
     exit_code = 7
 
 
-# --- records, sealing -------------------------------------------------------------------------------
+# --- records, sealing, store ------------------------------------------------------------------------
 
 
 class NotARecord(UsageError):
@@ -89,9 +88,6 @@ class KeyInvalid(IntegrityError):
 
 class KeyringLocked(Refused):
     """The passphrase does not open the keyring, or the keyring file is damaged."""
-
-
-# --- store ------------------------------------------------------------------------------------------
 
 
 class BlobMissing(NotFound):
@@ -244,6 +240,10 @@ class KeyholderRefused(Refused):
 
 class TooFewKeyholders(Unreachable):
     """Fewer keyholders than needed answered well; nothing is lost, the same command can be run again."""
+
+
+class VaultUnfit(UsageError):
+    """A keyholder's databases were written by an older or newer version; nothing in them was changed."""
 
 
 class JournalBroken(IntegrityError):

@@ -31,16 +31,33 @@ def uv(*arguments: str | Path, **environment: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a new environment that holds the wheel, and what uv.lock names for it."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    uv("build", "--quiet", "--wheel", "--out-dir", folder / "dist")
-    (wheel,) = (folder / "dist").glob("*.whl")
+    uv("build", "--quiet", "--wheel", "--out-dir", folder)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """The programs of a new environment that holds the wheel, and what uv.lock names for it."""
+    return environment(tmp_path_factory.mktemp("bare"), wheel)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """The same with what a keyholder on the same machine needs."""
+    return environment(tmp_path_factory.mktemp("whole"), wheel, "--extra", "keyholder")
+
+
+def environment(folder: Path, wheel: Path, *extras: str) -> Path:
+    """Makes an environment in ``folder``; gives where its programs are."""
     python = ("--python", ROOT / ".venv/bin/python")
-    only = ("--locked", "--no-default-groups", "--no-install-project")
-    uv("sync", "--quiet", *only, *python, UV_PROJECT_ENVIRONMENT=str(folder / "env"))
-    uv("pip", "install", "--quiet", "--no-deps", "--python", folder / "env/bin/python", wheel)
-    return folder / "env/bin"
+    only = ("--locked", "--no-default-groups", "--no-install-project", *extras)
+    uv("sync", "--quiet", *only, *python, UV_PROJECT_ENVIRONMENT=str(folder))
+    uv("pip", "install", "--quiet", "--no-deps", "--python", folder / "bin/python", wheel)
+    return folder / "bin"
 
 
 @dataclass
@@ -85,16 +102,24 @@ def with_own_key(world: World, name: str) -> Person:
     return world.people[name]
 
 
-def test_the_command_helps_within_a_moment_and_without_ape(installed: Path) -> None:
-    python = [installed / "python", "-c", "import importlib.util; print(importlib.util.find_spec('ape'))"]
+def test_the_command_helps_within_a_moment_and_without_ape(bare: Path) -> None:
+    python = [bare / "python", "-c", "import importlib.util; print(importlib.util.find_spec('ape'))"]
     assert subprocess.run(python, capture_output=True, text=True, check=True).stdout.strip() == "None"
     took = []
     for _ in range(5):
         start = time.perf_counter()
-        helped = subprocess.run([installed / "consentry", "--help"], capture_output=True, check=True)
+        helped = subprocess.run([bare / "consentry", "--help"], capture_output=True, check=True)
         took.append(time.perf_counter() - start)
     assert b"CONSENTRY_HOME" in helped.stdout
     print(f"consentry --help: {min(took):.2f} s")
+
+
+def test_without_a_keyholders_packages_it_says_what_to_install(bare: Path, running: Running) -> None:
+    me = running.patient.address
+    said = running.consentry(bare, "--as", me)
+    assert said.returncode == 2
+    assert b"pip install 'consentry[keyholder]'" in said.stderr
+    assert b"Traceback" not in said.stderr
 
 
 def test_the_patient_opens_her_own_record_alone(installed: Path, running: Running) -> None:

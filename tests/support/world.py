@@ -26,6 +26,7 @@ from consentry.consent.terms import DEPOSIT, READ
 from consentry.keyholder.local import create_keyholders, open_keyholder
 from consentry.keyholder.roster import Roster
 from consentry.keyholder.service import KeyholderService
+from consentry.keyholder.vault import database
 from consentry.keys import keyring
 from consentry.keys.keyring import Keyring
 from consentry.record import Record
@@ -136,14 +137,14 @@ def make_world(
     contracts = Deployer(web3, shipped).deploy(signer, authorities)
     deployed = Deployed(*identify(web3), contracts, authorities, depth, roster.hash)
     chain = Chain(web3, deployed)
-    if started is None:
-        keyholders = [open_keyholder(home / "keyholders", roster, card, chain) for card in roster.keyholders]
-    else:
-        keyholders = started(chain)
     # A test survives no power cut: nothing has to reach the disk.
-    for keyholder in [] if synced or started else keyholders:
-        for database in (keyholder._vault._data, keyholder._vault._keys):
-            database.execute("PRAGMA synchronous = OFF")
+    with patch.dict(database.PRAGMAS, {} if synced else {"synchronous": "OFF"}):
+        if started is None:
+            keyholders = [
+                open_keyholder(home / "keyholders", roster, card, chain) for card in roster.keyholders
+            ]
+        else:
+            keyholders = started(chain)
     authority, second_authority = (
         Person(one, Keyring(), home / name, chain.deployment.id)
         for one, name in ((signer, "authority"), (second, "second authority"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import sqlite3
 from pathlib import Path
 
 import click
@@ -54,7 +53,7 @@ def _journals(home: Home, chain: Chain) -> tuple[list[Journal], list[Finding]]:
             continue
         try:
             journals.append(Journal(card, service.journal()))
-        except (JournalBroken, KeyholderRefused, Unreachable, ValueError, sqlite3.Error) as error:
+        except (JournalBroken, KeyholderRefused, Unreachable, ValueError) as error:
             unread.append(Finding(card.name, f"its journal cannot be read: {error}"))
     return journals, unread
 

@@ -3,7 +3,8 @@
 ``roster``   who they are (keyholders.json)
 ``messages`` what they are asked and what they answer
 ``journal``  the signed, hash-chained rows of what they did
-``vault``    what they hold (SQLite)
+``held``     one record as they hold it
+``vault``    what they hold (SQLite, PostgreSQL)
 ``checks``   what each checks before it takes a deal or releases a share
 ``service``  one keyholder
 ``local``    all of them in one process, for development

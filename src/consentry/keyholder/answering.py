@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from consentry.chain.contracts import Chain, Head
 from consentry.errors import ConsentryError, IntegrityError, KeyholderRefused, Unreachable
@@ -14,8 +13,10 @@ from consentry.keyholder.checks import Denied
 from consentry.keyholder.journal import next_row
 from consentry.keyholder.messages import Call, Signed
 from consentry.keyholder.roster import KeyholderCard, Roster
-from consentry.keyholder.vault import Vault, unreadable
 from consentry.keys.typed import Signer
+
+if TYPE_CHECKING:
+    from consentry.keyholder.vault import Vault
 
 Checked = TypeVar("Checked")
 
@@ -38,10 +39,7 @@ class Answering:
 
     def ready(self) -> Head:
         """The chain's head, where chain and files answer. Raises `Unreachable`."""
-        try:
-            self._vault.last_row()
-        except sqlite3.Error as error:
-            raise unreadable(error) from None
+        self._vault.last_row()
         return self._chain.head()
 
     def close(self) -> None:
@@ -56,8 +54,6 @@ class Answering:
                 yield
         except Unreachable:
             raise
-        except sqlite3.Error as error:
-            raise unreadable(error) from None
         except ConsentryError as error:
             reason = str(error) if isinstance(error, Denied) else type(error).__name__
             self._note("refused", {"verb": kind, "claimed caller": caller, "check": reason})
@@ -86,18 +82,20 @@ class Answering:
     def _take(
         self, verb: str, subject: bytes, body: Mapping[str, object], change: Callable[[], None]
     ) -> Signed:
+        time = self._chain.head().time
         with self._vault.transaction():
             change()
-            self._append(verb, body)
+            self._append(verb, body, time)
         return self._sign(verb, subject)
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
-        with self._vault.transaction():
-            self._append(kind, body)
-
-    def _append(self, kind: str, body: Mapping[str, object]) -> None:
-        text = {name: _text(value) for name, value in body.items()}
         time = self._chain.head().time
+        with self._vault.transaction():
+            self._append(kind, body, time)
+
+    def _append(self, kind: str, body: Mapping[str, object], time: int) -> None:
+        """In the transaction that it belongs to, which asks the chain nothing: others wait for it."""
+        text = {name: _text(value) for name, value in body.items()}
         last = self._vault.last_row()
         self._vault.add_row(next_row(self._deployment, self._signer, last, time, kind, text))
 

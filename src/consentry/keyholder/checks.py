@@ -17,8 +17,8 @@ from consentry.consent.terms import DEPOSIT, Terms
 from consentry.envelope.deposit import Header, Part
 from consentry.envelope.leaf import Leaf
 from consentry.errors import ConsentryError, IntegrityError
+from consentry.keyholder.held import Held
 from consentry.keyholder.messages import Call, ReleaseAsked
-from consentry.keyholder.vault import Held
 
 MAX_AGE = 3600
 """How old an entry may be, in seconds of block time."""

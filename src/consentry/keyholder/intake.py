@@ -9,8 +9,8 @@ from consentry.envelope.leaf import record_id
 from consentry.envelope.statement import SignedStatement, Statement, verify_statement
 from consentry.keyholder.answering import Answering
 from consentry.keyholder.checks import DEAL, Deal, Denied
+from consentry.keyholder.held import Held
 from consentry.keyholder.messages import Signed, subject_of_stop
-from consentry.keyholder.vault import Held
 from consentry.keys.typed import verify
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from consentry.chain.contracts import Chain
 from consentry.chain.signers import LocalSigner
@@ -21,8 +22,10 @@ from consentry.errors import NotFound, UsageError
 from consentry.files import write_private
 from consentry.keyholder.roster import KeyholderCard, Roster, write_card
 from consentry.keyholder.service import KeyholderService
-from consentry.keyholder.vault import Vault
 from consentry.keys.keyring import Keyring
+
+if TYPE_CHECKING:
+    from consentry.keyholder.vault import Vault
 
 
 def card_of(keyring: Keyring, index: int, name: str, url: str) -> KeyholderCard:
@@ -69,8 +72,11 @@ class Place:
 
     def vault(self, chain: Chain) -> Vault:
         """What it holds for the deployment of ``chain``: a chain started anew finds an empty one. Raises
-        `Unreachable` where the files cannot be used."""
-        return Vault(self.path / chain.deployment.id.hex()[:16])
+        `Unreachable` where the files cannot be used, `VaultUnfit` where another version wrote them, and
+        `UsageError` where the packages of their database are not installed."""
+        from consentry.keyholder.vault import Vault
+
+        return Vault.open(self.path / chain.deployment.id.hex()[:16])
 
     def service(self, keyring: Keyring, roster: Roster, chain: Chain) -> KeyholderService:
         """The keyholder itself. Raises `NotFound` where ``roster`` does not name it, and as `vault`."""

@@ -9,6 +9,7 @@ from consentry.consent.rule import Reason
 from consentry.consent.terms import READ, Terms
 from consentry.envelope.leaf import Leaf
 from consentry.keyholder.checks import RELEASE, Denied, Release
+from consentry.keyholder.held import Held
 from consentry.keyholder.intake import Intake
 from consentry.keyholder.journal import Row
 from consentry.keyholder.messages import (
@@ -21,7 +22,6 @@ from consentry.keyholder.messages import (
     Released,
     release_info,
 )
-from consentry.keyholder.vault import Held
 from consentry.keys.binding import abi_decode, abi_encode
 from consentry.keys.hpke import wrap
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -64,15 +64,14 @@ def tampering(stage: Stage, deposited: Deposited) -> None:
     with stage.tell.expect(BlobAltered, "the patient, with one byte of the blob flipped"):
         stage.desk("patient").open(stage.patient, deposited.record_id)
     vault = vault_file(stage, 2)
-    kept = shutil.copy(vault, vault.with_suffix(".kept"))
-    edit_journal(vault)
+    edited = edit_journal(vault)
     for finding in check(stage).findings:
         stage.tell.refused(f"audit: [bold]{finding.where}[/bold]: {finding.what}")
     named = " ".join(f.where for f in check(stage).findings)
     if "keyholder 2" not in named or "record" not in named:
         raise StoryBroken("the audit did not name the altered blob and the edited journal")
     stage.store = good
-    shutil.move(kept, vault)
+    write_row(vault, *edited)
 
 
 @dataclass
@@ -109,15 +108,22 @@ def vault_file(stage: Stage, index: int) -> Path:
     return next((stage.home / "keyholders" / str(index)).rglob("vault.sqlite"))
 
 
-def edit_journal(vault: Path) -> None:
-    """What an administrator with a keyholder's disk would do: hide who was answered."""
-    with sqlite3.connect(vault) as database:
+def edit_journal(vault: Path) -> tuple[int, str]:
+    """What an administrator with a keyholder's disk would do: hide who was answered. Gives the row's number
+    and what stood there."""
+    with closing(sqlite3.connect(vault)) as database:
         rows = database.execute("SELECT row, document FROM journal ORDER BY row").fetchall()
-        number, text = next(row for row in rows if json.loads(row[1])["kind"] == "release")
-        document: dict[str, Any] = json.loads(text)
-        document["body"]["actor"] = "0x" + "00" * 20
-        database.execute("UPDATE journal SET document = ? WHERE row = ?", (json.dumps(document), number))
-    database.close()
+    number, text = next(row for row in rows if json.loads(row[1])["kind"] == "release")
+    document: dict[str, Any] = json.loads(text)
+    document["body"]["actor"] = "0x" + "00" * 20
+    write_row(vault, number, json.dumps(document))
+    return number, text
+
+
+def write_row(vault: Path, number: int, document: str) -> None:
+    """Writes a row of the journal in ``vault``, past the keyholder."""
+    with closing(sqlite3.connect(vault)) as database, database:
+        database.execute("UPDATE journal SET document = ? WHERE row = ?", (document, number))
 
 
 def gas(stage: Stage) -> list[tuple[str, int]]:

@@ -113,7 +113,7 @@ def rob(
     held, record_keys = {}, []
     for index in OWN:
         folder = vault_file(stage, index).parent
-        with closing(Vault(folder)) as vault:
+        with closing(Vault.open(folder)) as vault:
             found = vault.find(target.record_id)
         if found is None:
             raise StoryBroken(f"keyholder {index} does not hold the record that the administrator wants")

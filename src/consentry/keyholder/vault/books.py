@@ -1,0 +1,221 @@
+"""`Vault`: what a keyholder holds, as the keyholder sees it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, delete, insert, select
+
+from consentry.envelope.deposit import Header
+from consentry.envelope.statement import SignedStatement, Statement
+from consentry.keyholder.held import Held
+from consentry.keyholder.journal import Row
+from consentry.keyholder.vault.database import Database, locate
+from consentry.keyholder.vault.tables import (
+    KEYS,
+    VAULT,
+    boxes,
+    envelopes,
+    journal,
+    nonces,
+    record_keys,
+    records,
+    statements,
+    stops,
+)
+
+_MANY = 500  # values in one statement; databases allow some thousands
+
+
+class Vault:
+    """The tables of one keyholder. Every change is one transaction with its journal row, also against other
+    processes that have the same databases open. Each method raises `Unreachable` where a database does
+    not answer: nothing was changed then, or all of it was, and the same call can be made again."""
+
+    def __init__(self, data: Database, keys: Database) -> None:
+        self._data, self._keys = data, keys
+
+    @classmethod
+    def open(cls, place: str | Path, keys: str | Path | None = None) -> Vault:
+        """The vault at ``place``, a folder or a PostgreSQL URL, made where there is none; ``keys`` as
+        `locate` says. Raises `VaultUnfit` where another version wrote it, `Unreachable`, `UsageError`."""
+        urls = locate(place, keys)
+        vault = cls(Database(urls["vault"], "vault", VAULT, journal), Database(urls["keys"], "keys", KEYS))
+        try:
+            vault._data.prepare()
+            vault._keys.prepare()
+        except BaseException:
+            vault.close()
+            raise
+        return vault
+
+    def close(self) -> None:
+        """Closes both databases."""
+        self._data.close()
+        self._keys.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and alone; also against other processes."""
+        with self._data.writing():
+            yield
+
+    # --- journal and nonces
+
+    def last_row(self) -> Row | None:
+        """The newest journal row; inside a transaction nobody can add another one meanwhile."""
+        with self._data.reading() as connection:
+            newest = select(journal.c.document).order_by(journal.c.row.desc()).limit(1)
+            found = connection.scalar(newest)
+        return Row.from_json(json.loads(found)) if found else None
+
+    def rows(self) -> list[Row]:
+        """The whole journal."""
+        with self._data.reading() as connection:
+            found = connection.scalars(select(journal.c.document).order_by(journal.c.row)).all()
+        return [Row.from_json(json.loads(document)) for document in found]
+
+    def add_row(self, row: Row) -> None:
+        """Appends a row. Raises `Refused` where its index is taken."""
+        with self._data.writing() as connection:
+            connection.execute(insert(journal), {"row": row.index, "document": json.dumps(row.to_json())})
+
+    def use_nonce(self, nonce: bytes) -> bool:
+        """Whether ``nonce`` was unused until now."""
+        with self._data.writing() as connection:
+            if connection.scalar(select(nonces.c.nonce).where(nonces.c.nonce == nonce)) is not None:
+                return False
+            connection.execute(insert(nonces), {"nonce": nonce})
+            return True
+
+    # --- statements, boxes, stops
+
+    def add_statement(self, statement: Statement, signed: SignedStatement) -> None:
+        """Holds a statement; the same bytes with another signature stand beside the first."""
+        key = {"segment": statement.segment, "version": statement.version, "hash": statement.hash}
+        key["signature"] = signed.signature
+        with self._data.writing() as connection:
+            if connection.scalar(select(statements.c.place).filter_by(**key)) is None:
+                values = {**key, "patient": statement.patient, "body": signed.body}
+                connection.execute(insert(statements), values)
+
+    def statements(self, patient: bytes, segment: bytes | None = None) -> list[SignedStatement]:
+        """The statements of a patient, or of one of her segments, oldest version first."""
+        asked = select(statements.c.body, statements.c.signature).where(statements.c.patient == patient)
+        if segment is not None:
+            asked = asked.where(statements.c.segment == segment)
+        with self._data.reading() as connection:
+            found = connection.execute(asked.order_by(statements.c.version, statements.c.place)).all()
+        return [SignedStatement(body, signature) for body, signature in found]
+
+    def add_box(self, patient: bytes, grant_id: bytes, segment: bytes, box: bytes) -> None:
+        """Holds a key box; a newer one of the same patient's grant replaces it."""
+        of_grant = {"patient": patient, "grant_id": grant_id}
+        with self._data.writing() as connection:
+            connection.execute(delete(boxes).filter_by(**of_grant))
+            connection.execute(insert(boxes), {**of_grant, "segment": segment, "box": box})
+
+    def find_box(self, patient: bytes, grant_id: bytes) -> bytes | None:
+        """The key box of a grant."""
+        with self._data.reading() as connection:
+            found: bytes | None = connection.scalar(
+                select(boxes.c.box).filter_by(patient=patient, grant_id=grant_id)
+            )
+        return found
+
+    def boxes_of(self, patient: bytes) -> list[bytes]:
+        """All key boxes of a patient's grants, in the order they came."""
+        asked = select(boxes.c.box).where(boxes.c.patient == patient).order_by(boxes.c.place)
+        with self._data.reading() as connection:
+            return list(connection.scalars(asked).all())
+
+    def add_stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> None:
+        """Holds a signed revocation."""
+        with self._data.writing() as connection:
+            if not self.stopped(patient, grant_id):
+                values = {"patient": patient, "grant_id": grant_id, "signature": signature}
+                connection.execute(insert(stops), values)
+
+    def stopped(self, patient: bytes, grant_id: bytes) -> bool:
+        """Whether the grant was stopped here."""
+        asked = select(stops.c.patient).filter_by(patient=patient, grant_id=grant_id)
+        with self._data.reading() as connection:
+            return connection.scalar(asked) is not None
+
+    # --- envelopes
+
+    def envelope_of(self, record_id: bytes) -> bytes | None:
+        """The hash of the envelope through which a record is held."""
+        with self._data.reading() as connection:
+            found: bytes | None = connection.scalar(
+                select(records.c.envelope).where(records.c.record_id == record_id)
+            )
+        return found
+
+    def add_envelope(
+        self, envelope: bytes, header: Header, grant_id: bytes, held: Sequence[tuple[bytes, Held]]
+    ) -> None:
+        """Holds an envelope's records, each (record id, held) sealed under a fresh key of its own. Raises
+        `Refused` where one of them is held already; its key stays.
+
+        The keys are durable before the records are: of a process that was killed in between keys are left
+        that open nothing, and the same deal replaces them."""
+        keys = [secrets.token_bytes(32) for _ in held]
+        of_envelope = {"envelope": envelope, "patient": header.patient, "segment": header.segment}
+        rows = [
+            {"record_id": record, "envelope": envelope, "position": position, "sealed": one.seal(key)}
+            for position, ((record, one), key) in enumerate(zip(held, keys, strict=True))
+        ]
+        with self._data.writing() as connection:
+            values = {**of_envelope, "header": header.encode(), "grant_id": grant_id}
+            connection.execute(insert(envelopes), values)
+            # Before the keys: one that is held already ends here, before its key is replaced.
+            connection.execute(insert(records), rows)
+            self._add_keys({record: key for (record, _), key in zip(held, keys, strict=True)})
+
+    def _add_keys(self, keys: dict[bytes, bytes]) -> None:
+        added = list(keys)
+        with self._keys.writing() as connection:
+            for some in _chunks(added):
+                connection.execute(delete(record_keys).where(record_keys.c.record_id.in_(some)))
+            rows = [{"record_id": record, "key": key} for record, key in keys.items()]
+            connection.execute(insert(record_keys), rows)
+
+    def find(self, record_id: bytes) -> Held | None:
+        """A record, or None where it was never dealt or its key is destroyed."""
+        found = self._records(records.c.record_id == record_id)
+        return found[0] if found else None
+
+    def held(self, patient: bytes, segment: bytes | None = None) -> list[Held]:
+        """All records of a patient, or of one of her segments, in the order they were dealt."""
+        conditions = [envelopes.c.patient == patient]
+        if segment is not None:
+            conditions.append(envelopes.c.segment == segment)
+        return self._records(*conditions)
+
+    def _records(self, *where: ColumnElement[bool]) -> list[Held]:
+        asked = select(records.c.record_id, records.c.sealed, envelopes.c.header).join_from(
+            records, envelopes
+        )
+        with self._data.reading() as connection:
+            found = connection.execute(asked.where(*where).order_by(records.c.place)).all()
+        keys = self._keys_of([one.record_id for one in found])
+        return [
+            Held.unseal(one.header, keys[one.record_id], one.sealed) for one in found if one.record_id in keys
+        ]
+
+    def _keys_of(self, wanted: Sequence[bytes]) -> dict[bytes, bytes]:
+        keys: dict[bytes, bytes] = {}
+        with self._keys.reading() as connection:
+            for some in _chunks(wanted):
+                asked = select(record_keys).where(record_keys.c.record_id.in_(some))
+                keys.update((one.record_id, one.key) for one in connection.execute(asked))
+        return keys
+
+
+def _chunks(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (values[at : at + _MANY] for at in range(0, len(values), _MANY))
