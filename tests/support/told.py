@@ -21,6 +21,7 @@ from consentry.client import Client, Group
 from consentry.consent.terms import MEMBERS, READ
 from consentry.errors import KeyholderRefused, NotAllowed, TooFewKeyholders
 from consentry.evidence import Journal, Known, Report, audit
+from consentry.keyholder.messages import Call
 from consentry.keys.binding import abi_encode
 from tests.support.world import DAY, World, make_world, populated
 
@@ -141,7 +142,9 @@ class _Story:
             for keyholder in world.keyholders:
                 with suppress(KeyholderRefused):
                     signer = world.person(name).signer
-                    keyholder.fetch_box(world.group.call(signer, keyholder.card, "fetch_box", body))
+                    keyholder.fetch_box(
+                        Call.signed(world.chain.deployment, signer, keyholder.card, "fetch_box", body)
+                    )
 
     def revoke_unseen(self) -> None:
         self.grants["unseen"] = keccak(text="never granted")

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Any
 
 import structlog
 from fastapi import APIRouter, FastAPI, Header, Query
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,6 +36,22 @@ _OTHER: dict[int | str, dict[str, Any]] = {
     429: {"model": wire.Excuse, "description": "Too many calls from this address"},
     503: {"model": wire.Excuse, "description": "It cannot answer anybody now: ask again later"},
 }
+
+
+class _Body(Request):
+    async def json(self) -> Any:
+        # Python's own reader goes down with a document of a depth without end, and the process with it.
+        return from_json(await self.body(), allow_inf_nan=False)
+
+
+class _Path(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            return await handle(_Body(request.scope, request.receive))
+
+        return handler
 
 
 def _json(document: BaseModel, status: int = 200) -> Response:
@@ -120,7 +138,7 @@ def make_app(desk: Desk, limits: Limits | None = None) -> FastAPI:
     def _(_: Request, __: Exception) -> Response:
         return refusal()
 
-    paths = APIRouter(prefix=wire.PREFIX, responses=_OTHER)
+    paths = APIRouter(prefix=wire.PREFIX, responses=_OTHER, route_class=_Path)
     _intake(paths, desk)
     _calls(paths, desk)
 

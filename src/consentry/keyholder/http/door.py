@@ -11,8 +11,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
+import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consentry.keyholder.http.logs import plain
 
 _REMEMBERED = 100_000  # callers
 
@@ -67,6 +70,7 @@ class Door:
         self._app, self._limits, self._free = app, limits, free
         self._refused, self._later = refused, later
         self._allowance = Allowance(limits.rate)
+        self._log = structlog.get_logger("consentry.keyholder")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -77,7 +81,15 @@ class Door:
         elif (body := await self._body(receive)) is None:
             await self._refused(scope, receive, send)
         else:
-            await self._app(scope, _once(body, receive), send)
+            await self._inside(scope, _once(body, receive), send)
+
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What nobody foresaw (a document of a depth without end) is refused like all else."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            self._log.error("failed", path=scope["path"], **plain(error))
+            await self._refused(scope, receive, send)
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole body; None for one that is too large, too slow, or was broken off."""

@@ -29,9 +29,8 @@ class Listening:
     proxies: str = ""
 
 
-def run(app: FastAPI, at: Listening) -> None:
-    """Serves until SIGTERM or SIGINT; what is being answered then is answered. Raises `UsageError` where it
-    cannot listen."""
+def configured(app: FastAPI, at: Listening) -> uvicorn.Config:
+    """How uvicorn serves it. Raises `UsageError` where certificate or key cannot be used."""
     config = uvicorn.Config(
         app,
         host=at.host,
@@ -50,13 +49,20 @@ def run(app: FastAPI, at: Listening) -> None:
         limit_concurrency=_AT_ONCE,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    signal.signal(signal.SIGTERM, _stopped)  # the server gives the signal back when it has stopped
     try:
         config.load()
     except (OSError, ValueError) as error:
         raise UsageError(f"the certificate or its key cannot be used ({error})") from None
+    return config
+
+
+def run(app: FastAPI, at: Listening) -> None:
+    """Serves until SIGTERM or SIGINT; what is being answered then is answered. Raises `UsageError` where it
+    cannot listen."""
+    server = uvicorn.Server(configured(app, at))
+    signal.signal(signal.SIGTERM, _stopped)  # the server gives the signal back when it has stopped
     try:
-        uvicorn.Server(config).run()
+        server.run()
     except SystemExit as ended:
         if ended.code:
             raise UsageError(
