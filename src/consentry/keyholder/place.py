@@ -70,20 +70,28 @@ class Place:
         except FileNotFoundError:
             return ""
 
-    def vault(self, chain: Chain) -> Vault:
-        """What it holds for the deployment of ``chain``: a chain started anew finds an empty one. Raises
-        `Unreachable` where the files cannot be used, `VaultUnfit` where another version wrote them, and
-        `UsageError` where the packages of their database are not installed."""
+    def vault(self, chain: Chain, database: str | None = None, keys: str | None = None) -> Vault:
+        """What it holds for the deployment of ``chain``: in a folder here, so that a chain started anew finds
+        an empty one, or in a ``database`` (and that of its record ``keys``) by URL. Raises `Unreachable` where
+        they cannot be used, `VaultUnfit` where another version wrote them, and `UsageError` where the packages
+        of their database are not installed."""
         from consentry.keyholder.vault import Vault
 
-        return Vault.open(self.path / chain.deployment.id.hex()[:16])
+        return Vault.open(database or self.path / chain.deployment.id.hex()[:16], keys)
 
-    def service(self, keyring: Keyring, roster: Roster, chain: Chain) -> KeyholderService:
+    def service(
+        self,
+        keyring: Keyring,
+        roster: Roster,
+        chain: Chain,
+        database: str | None = None,
+        keys: str | None = None,
+    ) -> KeyholderService:
         """The keyholder itself. Raises `NotFound` where ``roster`` does not name it, and as `vault`."""
         signer = _signer(keyring)
         for card in roster.keyholders:
             if (card.address, card.public_key) == (signer.address, keyring.public_key):
-                vault = self.vault(chain)
+                vault = self.vault(chain, database, keys)
                 return KeyholderService(
                     card, roster, signer=signer, seed=keyring.seed, vault=vault, chain=chain
                 )

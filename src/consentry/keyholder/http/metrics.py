@@ -11,13 +11,16 @@ from prometheus_client import (
     start_http_server,
 )
 
+from consentry.chain.endpoint import State
+from consentry.chain.endpoints import Endpoints
+
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Metrics:
     """The counters of one service, in Prometheus' words."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoints: Endpoints | None = None) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         prefix, found = "consentry_keyholder", self.registry
@@ -31,6 +34,12 @@ class Metrics:
         self._head = Gauge(f"{prefix}_chain_head", "Block number of the chain's head", registry=found)
         self._time = Gauge(f"{prefix}_chain_time_seconds", "Time of the chain's head", registry=found)
 
+        self._endpoints = endpoints
+        self._nodes = Gauge(f"{prefix}_node_well", "1 while it answers well", ["node"], registry=found)
+        self._lies = Gauge(
+            f"{prefix}_node_contradictions", "How often it contradicted others", ["node"], registry=found
+        )
+
     def answered(self, verb: str, outcome: str, seconds: float) -> None:
         """Counts one call; ``outcome`` is answered, refused, later or failed."""
         self._answers.labels(verb, outcome).inc()
@@ -39,6 +48,9 @@ class Metrics:
     def ready(self, head: tuple[int, int] | None) -> None:
         """Notes the chain's head (number, time), or None where the service is not ready."""
         self._ready.set(head is not None)
+        for one in self._endpoints.health() if self._endpoints else ():
+            self._nodes.labels(one.name).set(one.state is State.WELL)
+            self._lies.labels(one.name).set(one.contradictions)
         if head is not None:
             self._head.set(head[0])
             self._time.set(head[1])

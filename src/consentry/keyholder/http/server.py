@@ -7,11 +7,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
+from consentry.chain import Endpoints
 from consentry.errors import UsageError
+from consentry.keyholder.http.app import Desk, make_app
+from consentry.keyholder.http.door import Limits
+from consentry.keyholder.http.logs import configure
+from consentry.keyholder.http.metrics import Metrics
+from consentry.keyholder.service import KeyholderService
 
 _STOP_SECONDS = 30
 _AT_ONCE = 200  # connections
@@ -68,6 +75,37 @@ def run(app: FastAPI, at: Listening) -> None:
             raise UsageError(
                 f"it cannot listen on {at.host} port {at.port}: the log says why; give another --port"
             ) from None
+
+
+def serve(
+    service: KeyholderService,
+    endpoints: Endpoints,
+    token: str,
+    *,
+    rate: float,
+    most_mib: int,
+    metrics_port: int | None,
+    host: str,
+    **where: Any,
+) -> None:
+    """Serves ``service`` with logs and metrics, and closes it. Raises `UsageError`."""
+    configure()
+    metrics = Metrics(endpoints)
+    try:
+        _count(metrics, host, metrics_port)
+        limits = Limits(body=most_mib << 20, rate=rate)
+        run(make_app(Desk(service, metrics, token), limits), Listening(host, **where))
+    finally:
+        service.close()
+        endpoints.close()
+
+
+def _count(metrics: Metrics, host: str, port: int | None) -> None:
+    try:
+        if port is not None:
+            metrics.serve(host, port)
+    except OSError as error:
+        raise UsageError(f"it cannot serve metrics on port {port} ({error.strerror})") from None
 
 
 def _stopped(_: int, __: FrameType | None) -> None:
