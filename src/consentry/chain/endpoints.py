@@ -86,7 +86,7 @@ class Endpoints:
         for endpoint in late:
             lag = top - heads[endpoint].number
             endpoint.trouble = Trouble(State.BEHIND, ChainUncertain(f"{lag} behind block {top}"))
-        return self._agreed(there, f"block {top}"), list(there)
+        return self._agreed(there, f"block {top}"), [one for one in self._all if one in there]
 
     def ask(self, question: Callable[[Rpc], Any], about: str, among: Iterable[Endpoint] | None = None) -> Any:
         """The answer to ``question``, on which those ``among`` the endpoints agree. Raises `ChainUncertain`,
@@ -186,9 +186,9 @@ class Endpoints:
                 endpoint.contradicts(error)
         return error
 
-    def _too_few(self) -> Unreachable:
+    def _too_few(self) -> ChainUncertain:
         troubles = [(one.name, one.trouble) for one in self._all if one.trouble]
-        if len(self._all) == len(troubles) == 1 and isinstance(troubles[0][1].error, Unreachable):
+        if len(self._all) == len(troubles) == 1 and isinstance(troubles[0][1].error, ChainUncertain):
             return troubles[0][1].error
         said = "; ".join(f"{name} is {trouble.state} ({trouble.error})" for name, trouble in troubles)
         return ChainUncertain(

@@ -12,6 +12,7 @@ from consentry.evidence.model import Attempt, Finding, LabelRead, Report, counte
 from consentry.evidence.replay import Replay, end_of
 from consentry.keyholder.checks import MAX_AGE
 from consentry.keyholder.journal import Row, verify_journal
+from consentry.keyholder.lookback import MOVED, VANISHED
 from consentry.keyholder.messages import Signed
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import Deployment
@@ -127,24 +128,37 @@ def releases(report: Report, replay: Replay, journals: Sequence[Journal]) -> dic
     found: list[Finding] = []
     count = 0
     for journal in journals:
-        stops = _stops(journal)
+        stops, taken = _stops(journal), _reorganised(journal)
         for row in _readable(journal, "release"):
             count += 1
             entry = entries.get(row.body.get("access", ""))
             names = (row.body.get("record"), row.body.get("actor"), row.body.get("grant"))
             if entry is None or names != (_hex(entry.record_id), entry.actor, _hex(entry.grant_id)):
                 text = f"row {row.index} is a release without an entry on chain"
-                found.append(Finding(_where(journal), text))
+                found.append(Finding(_where(journal), text + taken.get(str(row.index), "")))
                 continue
             released[_hex(entry.access_id)][journal.card.index] = row.index
             terms = replay.terms.get(entry.grant_id)
             stopped = terms is not None and stops.get((terms.patient, terms.grant_id), row.index) < row.index
             wrong = "came after the patient's stop" if stopped else ""
             if wrong := wrong or _untimely(replay, entry, row.time) or _ended(replay, entry, row.time):
+                wrong += taken.get(str(row.index), "")
                 found.append(Finding(_where(journal), f"the release in row {row.index} {wrong}"))
     text = "each names its entry, and came while consent and credential held"
     report.conclude(found, f"{counted(count, 'release')} in the journals: {text}")
     return released
+
+
+def _reorganised(journal: Journal) -> dict[str, str]:
+    """What the keyholder says became of the entry of a release, by the release's row."""
+    said = {VANISHED: "vanished", MOVED: "was moved to another block"}
+    return {
+        row.body.get(
+            "release", ""
+        ): f": it {became} in a reorganisation, as its keyholder says in row {row.index}"
+        for kind, became in said.items()
+        for row in _readable(journal, kind)
+    }
 
 
 def _stops(journal: Journal) -> dict[tuple[bytes | None, bytes | None], int]:

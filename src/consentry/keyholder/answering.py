@@ -8,9 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from consentry.chain.contracts import Chain, Head
-from consentry.errors import ConsentryError, IntegrityError, KeyholderRefused, Unreachable
+from consentry.errors import (
+    ChainUncertain,
+    ConsentryError,
+    IntegrityError,
+    KeyholderRefused,
+    Unreachable,
+)
 from consentry.keyholder.checks import Denied
 from consentry.keyholder.journal import next_row
+from consentry.keyholder.lookback import Lookback
 from consentry.keyholder.messages import Call, Signed
 from consentry.keyholder.roster import KeyholderCard, Roster
 from consentry.keys.typed import Signer
@@ -31,6 +38,7 @@ class Answering:
         self._card, self._roster, self._signer, self._seed = card, roster, signer, seed
         self._vault, self._chain = vault, chain
         self._deployment = chain.deployment
+        self._lookback: Lookback | None = None
 
     @property
     def card(self) -> KeyholderCard:
@@ -38,9 +46,19 @@ class Answering:
         return self._card
 
     def ready(self) -> Head:
-        """The chain's head, where chain and files answer. Raises `Unreachable`."""
+        """The chain's head, where chain and files answer; looks back first. Raises `Unreachable`."""
         self._vault.last_row()
+        self.look_back()
         return self._chain.head()
+
+    def look_back(self) -> None:
+        """Journals which entries of earlier releases a reorganisation took away, or moved. Raises
+        `Unreachable`."""
+        if self._lookback is None:
+            self._lookback = Lookback(self._vault.rows())
+        with self._chain.at_one_head():
+            for kind, body in self._lookback.changed(self._chain):
+                self._note(kind, body)
 
     def close(self) -> None:
         """Closes its files: it answers no more."""
@@ -52,6 +70,10 @@ class Answering:
         try:
             with self._chain.at_one_head():
                 yield
+        except ChainUncertain as error:
+            words = {"verb": kind, "claimed caller": caller, "why": type(error).__name__}
+            self._write("uncertain", words, None)
+            raise
         except Unreachable:
             raise
         except ConsentryError as error:
@@ -89,15 +111,23 @@ class Answering:
         return self._sign(verb, subject)
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
-        time = self._chain.head().time
+        self._write(kind, body, self._chain.head().time)
+
+    def _write(self, kind: str, body: Mapping[str, object], time: int | None) -> None:
         with self._vault.transaction():
             self._append(kind, body, time)
 
-    def _append(self, kind: str, body: Mapping[str, object], time: int) -> None:
-        """In the transaction that it belongs to, which asks the chain nothing: others wait for it."""
+    def _append(self, kind: str, body: Mapping[str, object], time: int | None) -> None:
+        """In the transaction that it belongs to, which asks the chain nothing: others wait for it. Where no
+        time is known, it is that of the row before."""
         text = {name: _text(value) for name, value in body.items()}
         last = self._vault.last_row()
-        self._vault.add_row(next_row(self._deployment, self._signer, last, time, kind, text))
+        if time is None:
+            time = last.time if last else 0
+        row = next_row(self._deployment, self._signer, last, time, kind, text)
+        self._vault.add_row(row)
+        if self._lookback:
+            self._lookback.add(row)
 
     def _sign(self, verb: str, subject: bytes) -> Signed:
         last = self._vault.last_row()

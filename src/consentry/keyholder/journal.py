@@ -22,7 +22,8 @@ from consentry.keys.typed import SignatureInvalid, Signer, keys_message, verify
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, stop, grants,
-    box given, labels, release, own, refused) and a flat ``body`` of text."""
+    box given, labels, release, own, refused, uncertain, entry vanished, entry moved) and a flat ``body`` of
+    text."""
 
     index: int
     time: int

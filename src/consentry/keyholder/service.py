@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from eth_utils.crypto import keccak
 
 from consentry.consent.box import KeyBox
 from consentry.consent.rule import Reason
 from consentry.consent.terms import READ, Terms
 from consentry.envelope.leaf import Leaf
+from consentry.errors import Unreachable
 from consentry.keyholder.checks import RELEASE, Denied, Release
 from consentry.keyholder.held import Held
 from consentry.keyholder.intake import Intake
@@ -101,7 +104,8 @@ class KeyholderService(Intake):
             info = release_info(self._deployment, patient, entry, self._card.index)
             sealed = wrap(answer, asked.reply_key, info)
             named = {"access": entry.access_id, "record": entry.record_id, "actor": entry.actor}
-            self._note("release", {**named, "grant": entry.grant_id, "answer": keccak(sealed)})
+            where = {"block": entry.block, "block hash": self._chain.hash_of(entry.block) or b""}
+            self._note("release", {**named, "grant": entry.grant_id, "answer": keccak(sealed), **where})
             return Released(sealed, self._sign("release", keccak(sealed)))
 
     def own(self, call: Call) -> OwnAnswer:
@@ -120,7 +124,9 @@ class KeyholderService(Intake):
             return OwnAnswer(tuple(statements), tuple(records), tuple(self._vault.boxes_of(patient)))
 
     def journal(self) -> list[Row]:
-        """See `Keyholder.journal`."""
+        """See `Keyholder.journal`; it looks back first, where the chain can be asked."""
+        with suppress(Unreachable):
+            self.look_back()
         return self._vault.rows()
 
 
