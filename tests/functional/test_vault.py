@@ -387,4 +387,4 @@ def test_no_message_shows_the_databases_password() -> None:
     with pytest.raises(Unreachable) as refused:
         Vault.open(url)
     assert "hidden-word" not in str(refused.value)
-    assert "hidden-word" not in str(database.Database(database.locate(url)["vault"], "vault", tables.VAULT))
+    assert "hidden-word" not in str(database.Database(database.locate(url)["vault"], "vault"))

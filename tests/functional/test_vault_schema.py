@@ -23,7 +23,6 @@ from tests.support.fixed import DEPLOYMENT, PATIENT_ID, SEGMENT, signer
 
 OLD = Path(__file__).parents[1] / "vectors" / "vault-1"
 CONTENT: dict[str, Any] = json.loads((OLD / "content.json").read_text("utf-8"))
-METADATA = {"vault": tables.VAULT, "keys": tables.KEYS}
 
 
 @pytest.fixture
@@ -114,13 +113,12 @@ def test_the_two_databases_cannot_be_taken_for_each_other(place: Path | str) -> 
 @pytest.mark.parametrize("name", ["vault", "keys"])
 def test_the_migrations_lead_to_the_very_tables_that_a_new_vault_has(place: Path | str, name: str) -> None:
     """From nothing through every revision, on each kind of database."""
-    metadata = METADATA[name]
-    new = database.Database(database.locate(place)[name], name, metadata)
-    new._make_folder()
+    new = database.Database(database.locate(place)[name], name)
+    new._make_file()
     migrations.revise(new)
     with new.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert database.schema_of(connection, metadata, name) == tables.SCHEMAS[name]
+        assert compare_metadata(MigrationContext.configure(connection), new.metadata) == []
+        assert database.schema_of(connection, name) == tables.SCHEMAS[name]
     new.prepare()
     new.close()
 

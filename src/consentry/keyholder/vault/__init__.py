@@ -3,6 +3,8 @@
 ``tables``      what stands in them (SQLAlchemy Core), and their schemas' numbers
 ``database``    one database: its connections, transactions and failures
 ``books``       `Vault`, the face that the keyholder sees
+``copies``      backups, the copy of the record keys, and what is got back from them
+``checking``    whether a vault is whole
 ``migrations``  from an older schema to this one (Alembic); only `migrate` does that
 
 A record's leaf and share lie sealed under a key of their own, which is kept in the second database that

@@ -16,8 +16,6 @@ from consentry.keyholder.held import Held
 from consentry.keyholder.journal import Row
 from consentry.keyholder.vault.database import Database, locate
 from consentry.keyholder.vault.tables import (
-    KEYS,
-    VAULT,
     boxes,
     envelopes,
     journal,
@@ -40,13 +38,14 @@ class Vault:
         self._data, self._keys = data, keys
 
     @classmethod
-    def open(cls, place: str | Path, keys: str | Path | None = None) -> Vault:
-        """The vault at ``place``, a folder or a PostgreSQL URL, made where there is none; ``keys`` as
-        `locate` says. Raises `VaultUnfit` where another version wrote it, `Unreachable`, `UsageError`."""
+    def open(cls, place: str | Path, keys: str | Path | None = None, *, new: bool = True) -> Vault:
+        """The vault at ``place``, a folder or a PostgreSQL URL, with its record keys where ``keys`` says, as
+        `locate` does. Where there is none it is made, unless it may not be ``new``: `NotFound` then. Raises
+        `VaultUnfit` where another version wrote it, `Unreachable`, `UsageError`."""
         urls = locate(place, keys)
-        vault = cls(Database(urls["vault"], "vault", VAULT, journal), Database(urls["keys"], "keys", KEYS))
+        vault = cls(Database(urls["vault"], "vault"), Database(urls["keys"], "keys"))
         try:
-            vault._data.prepare()
+            vault._data.prepare(new=new)
             vault._keys.prepare()
         except BaseException:
             vault.close()
@@ -62,6 +61,12 @@ class Vault:
     def transaction(self) -> Iterator[None]:
         """All or nothing, and alone; also against other processes."""
         with self._data.writing():
+            yield
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """What this thread reads in it is of one moment, whatever others change. It must not write."""
+        with self._data.snapshot():
             yield
 
     # --- journal and nonces
@@ -203,12 +208,13 @@ class Vault:
         )
         with self._data.reading() as connection:
             found = connection.execute(asked.where(*where).order_by(records.c.place)).all()
-        keys = self._keys_of([one.record_id for one in found])
+        keys = self.keys_of([one.record_id for one in found])
         return [
             Held.unseal(one.header, keys[one.record_id], one.sealed) for one in found if one.record_id in keys
         ]
 
-    def _keys_of(self, wanted: Sequence[bytes]) -> dict[bytes, bytes]:
+    def keys_of(self, wanted: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The records' own keys, of those ``wanted`` that have one still."""
         keys: dict[bytes, bytes] = {}
         with self._keys.reading() as connection:
             for some in _chunks(wanted):

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, insert, inspect, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy import text as sql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import IntegrityError as Conflict
 
-from consentry.errors import Refused, Unreachable, UsageError, VaultUnfit
+from consentry.errors import NotFound, Refused, Unreachable, UsageError, VaultUnfit
 from consentry.keyholder.vault import tables
 
 PATIENCE = 10
@@ -44,7 +44,7 @@ def locate(place: str | Path, keys: str | Path | None = None) -> dict[str, URL]:
 
 def _url(place: str | Path, name: str) -> URL:
     if isinstance(place, Path) or "://" not in place:
-        return URL.create("sqlite", database=str(Path(place) / _FILES[name]))
+        return file_url(Path(place) / _FILES[name])
     try:
         url = make_url(place)
     except (ArgumentError, ValueError):
@@ -56,14 +56,17 @@ def _url(place: str | Path, name: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-class Database:
-    """The database at ``url`` with the tables ``metadata``; ``name`` is "vault" or "keys". A transaction that
-    writes into one with a ``guard`` has the database to itself: it locks that table first, where the
-    database would let several write at a time."""
+def file_url(path: Path) -> URL:
+    """The URL of one SQLite file."""
+    return URL.create("sqlite", database=str(path))
 
-    def __init__(self, url: URL, name: str, metadata: MetaData, guard: Table | None = None) -> None:
-        self.url, self.name, self.metadata, self._guard = url, name, metadata, guard
-        self.engine = _engine(url)
+
+class Database:
+    """The database ``name`` ("vault" or "keys") at ``url``; ``pragmas`` are added to SQLite's `PRAGMAS`."""
+
+    def __init__(self, url: URL, name: str, **pragmas: str) -> None:
+        self.url, self.name, self.metadata = url, name, tables.METADATA[name]
+        self.engine = _engine(url, {**PRAGMAS, **pragmas})
         self._lock, self._own = threading.RLock(), threading.local()
         self._closed = False
 
@@ -87,6 +90,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that sees one moment, however long this thread reads in it. It must not write."""
+        with self.failures(), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin(), self._its_own(connection):
+                yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all or nothing, and alone, also against other threads and processes.
         Inside another one of this thread it is part of that. Raises `Unreachable`."""
@@ -94,13 +106,20 @@ class Database:
             yield current
             return
         with self._lock, self.failures(), begun_to_write(self.engine) as connection:
-            if self._guard is not None and connection.dialect.name == "postgresql":
-                connection.execute(sql(f"LOCK TABLE {self._guard.name} IN EXCLUSIVE MODE"))
-            self._own.connection = connection
-            try:
+            if self.name == "vault" and connection.dialect.name == "postgresql":
+                # It would let several write at a time, and the journal has one newest row.
+                connection.execute(sql(f"LOCK TABLE {tables.journal.name} IN EXCLUSIVE MODE"))
+            with self._its_own(connection):
                 yield connection
-            finally:
-                self._own.connection = None
+
+    @contextmanager
+    def _its_own(self, connection: Connection) -> Iterator[None]:
+        """Has what this thread asks meanwhile go to ``connection``."""
+        self._own.connection = connection
+        try:
+            yield
+        finally:
+            self._own.connection = None
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -114,13 +133,14 @@ class Database:
         except SQLAlchemyError as error:
             raise Unreachable(f"its files cannot be used ({_reason(error)})") from None
 
-    def prepare(self) -> None:
-        """Makes the tables where there are none; else sees that they are of this version's schema. Raises
-        `VaultUnfit` where they are not, and `Unreachable`."""
-        self._make_folder()
-        with self.reading() as connection:
-            found = schema_of(connection, self.metadata, self.name)
+    def prepare(self, *, new: bool = True) -> None:
+        """Makes the tables where there are none, if it may be ``new``; else sees that they are of this
+        version's schema. Raises `VaultUnfit` where they are not, `NotFound` and `Unreachable`."""
+        found = self.schema()
+        if found is None and not new:
+            raise NotFound(f"{self} holds nothing of a keyholder")
         if found is None:
+            self._make_file()
             found = self._make_tables()
         wanted = tables.SCHEMAS[self.name]
         if found < wanted:
@@ -134,8 +154,18 @@ class Database:
                 "that version again; nothing was changed"
             )
 
-    def _make_folder(self) -> None:
-        if self.url.get_backend_name() != "sqlite":
+    def schema(self) -> int | None:
+        """The number of the schema that it has; None where it has no table of ours."""
+        if not self._is_there():
+            return None
+        with self.reading() as connection:
+            return schema_of(connection, self.name)
+
+    def _is_there(self) -> bool:
+        return self.url.get_backend_name() != "sqlite" or Path(str(self.url.database)).exists()
+
+    def _make_file(self) -> None:
+        if self._is_there():
             return
         path = Path(str(self.url.database))
         try:
@@ -148,7 +178,7 @@ class Database:
         with self.failures(), begun_to_write(self.engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sql("SELECT pg_advisory_xact_lock(:number)"), {"number": _MAKING})
-            found = schema_of(connection, self.metadata, self.name)
+            found = schema_of(connection, self.name)
             if found is None:
                 found = tables.SCHEMAS[self.name]
                 self.metadata.create_all(connection)
@@ -164,10 +194,10 @@ def begun_to_write(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def schema_of(connection: Connection, metadata: MetaData, name: str) -> int | None:
+def schema_of(connection: Connection, name: str) -> int | None:
     """The number of the schema that a database has; None where it has no table of ours."""
     there = set(inspect(connection).get_table_names())
-    if not there & set(metadata.tables):
+    if not there & set(tables.METADATA[name].tables):
         return None
     if tables.version.name not in there:
         return 1  # from before schemas had a number
@@ -178,10 +208,10 @@ def schema_of(connection: Connection, metadata: MetaData, name: str) -> int | No
     return int(numbers[0])
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, pragmas: dict[str, str]) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": PATIENCE}, hide_parameters=True)
-        _tame(engine, dict(PRAGMAS))
+        _tame(engine, pragmas)
         return engine
     options = f"-c synchronous_commit=on -c lock_timeout={PATIENCE}s"
     return create_engine(

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 VAULT = MetaData()
 KEYS = MetaData()
+METADATA = {"vault": VAULT, "keys": KEYS}
 SCHEMAS = {"vault": 2, "keys": 1}
 """The number of each database's schema; in ``version`` it stands as ``vault_2``, ``keys_1``."""
 

@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import inspect
 
 from consentry.keyholder.vault.database import Database, begun_to_write, locate, schema_of
-from consentry.keyholder.vault.tables import KEYS, SCHEMAS, VAULT, version
+from consentry.keyholder.vault.tables import SCHEMAS, version
 
 _FOLDER = Path(__file__).parent
 
@@ -23,18 +23,16 @@ def migrate(place: str | Path, keys: str | Path | None = None) -> list[str]:
     two databases in one transaction: killed at any moment, it is as before or done. Says what it did, one
     line a database, none where nothing was due. Nobody else may have the vault open.
 
-    Raises `VaultUnfit` where a newer version wrote it, `Unreachable`, `UsageError`."""
-    urls = locate(place, keys)
+    Raises `NotFound`, `VaultUnfit` where a newer version wrote it, `Unreachable`, `UsageError`."""
     done = []
-    for name, metadata in {"vault": VAULT, "keys": KEYS}.items():
-        database = Database(urls[name], name, metadata)
+    for name, url in locate(place, keys).items():
+        database = Database(url, name)
         try:
-            with database.failures(), database.engine.connect() as connection:
-                found = schema_of(connection, metadata, name)
+            found = database.schema()
             if found is not None and found < SCHEMAS[name]:
                 revise(database)
                 done.append(f"{database}: from schema {found} to {SCHEMAS[name]}")
-            database.prepare()
+            database.prepare(new=name == "keys")
         finally:
             database.close()
     return done
@@ -45,7 +43,7 @@ def revise(database: Database) -> None:
     with database.failures(), begun_to_write(database.engine) as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(_FOLDER))
-        found = schema_of(connection, database.metadata, database.name)
+        found = schema_of(connection, database.name)
         if found is not None and not inspect(connection).has_table(version.name):
             command.stamp(config, f"{database.name}_{found}")
         command.upgrade(config, f"{database.name}@head")
