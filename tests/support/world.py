@@ -118,6 +118,7 @@ def make_world(
     web3: Web3 | None = None,
     *,
     depth: int = 0,
+    finality: str = "latest",
     synced: bool = False,
     roster: Roster | None = None,
     started: Callable[[Chain], list[Any]] | None = None,
@@ -135,7 +136,7 @@ def make_world(
     fund(web3, second.address)
     authorities = [signer.address, second.address]
     contracts = Deployer(web3, shipped).deploy(signer, authorities)
-    deployed = Deployed(*identify(web3), contracts, authorities, depth, roster.hash)
+    deployed = Deployed(*identify(web3), contracts, authorities, depth, roster.hash, finality)
     chain = Chain(web3, deployed)
     # A test survives no power cut: nothing has to reach the disk.
     with patch.dict(database.PRAGMAS, {} if synced else {"synchronous": "OFF"}):
