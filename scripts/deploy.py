@@ -1,16 +1,18 @@
-"""Deploy the contracts, and five keyholders on this machine.
+"""Deploy the contracts, with the keyholders whose cards you give or five on this machine.
 
 \b
   ape run deploy --network http://127.0.0.1:8545 --account TEST::0
   ape run deploy --network ethereum:sepolia:node --account hospital-it --authority 0x... --dry-run
+  ape run deploy --account hospital-it --keyholder cards/a.json --keyholder cards/b.json --threshold 2
 
-Compiles with Ape, deploys the four contracts in order, makes the keyholders where there are none, and
-writes deployments.json and keyholders.json under CONSENTRY_HOME. Authorities issue, suspend and retire
-credentials; two of them together replace one later (so name two at least), and none can grant or read.
+Compiles with Ape, deploys the four contracts in order, and writes deployments.json and keyholders.json under
+CONSENTRY_HOME. Authorities issue, suspend and retire credentials; two of them together replace one later (so
+name two at least), and none can grant or read.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,6 +33,16 @@ from consentry.cli.workshop import Command, account_option
     "(1337, 31337), which mine nothing when idle, else 3 (36 seconds on Ethereum). 64 (13 minutes) waits "
     "until the entry is final.",
 )
+@click.option(
+    "--keyholder",
+    "cards",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="CARD",
+    help="The card.json that a keyholder made with `consentry keyholder init`, or a folder of them. Default: "
+    "five on this machine, which show the path and protect from nobody.",
+)
+@click.option("--threshold", type=click.IntRange(1, 255), help="How many keyholders are needed. Default: 3.")
 @click.option(
     "--again", is_flag=True, help="Replace this very chain's deployment; its grants and records stay behind."
 )

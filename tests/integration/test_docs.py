@@ -51,6 +51,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def on_free_ports(script: str) -> str:
+    """A script with the node's and the keyholders' ports replaced by free ones; metrics are 1,000 above."""
+    for port in (8545, 8701, 8702, 8703):
+        free = free_port()
+        script = script.replace(str(port), str(free)).replace(str(port + 1000), str(free + 1000))
+    return script
+
+
 def checkout(place: Path) -> Path:
     """The files of this checkout in a fresh folder, with the environment and tools that set-up made."""
     listed = subprocess.run(
@@ -105,7 +113,7 @@ def test_every_shell_block_of_the_documents_runs(document: Path, tmp_path: Path)
     if not runnable:
         return
     folder = checkout(tmp_path / "checkout")
-    done = run("\n".join(runnable).replace("8545", str(free_port())), folder, tmp_path / "ape")
+    done = run(on_free_ports("\n".join(runnable)), folder, tmp_path / "ape")
     assert done.returncode == 0, done.stdout[-4000:]
     if document.name == "README.md":
         sees_what_the_readme_says(folder)

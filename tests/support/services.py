@@ -7,9 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +64,12 @@ class Services:
 
     def start(self, *indexes: int) -> None:
         """Starts keyholders, and waits until each is ready."""
+        self.begin(*indexes)
+        for index in indexes:
+            self.wait(index, lambda url=self.roster.keyholders[index - 1].url: ready(url))
+
+    def begin(self, *indexes: int) -> None:
+        """Starts keyholders."""
         for index in indexes:
             port = self.roster.keyholders[index - 1].url.rpartition(":")[2]
             words = [COMMAND, "keyholder", "serve", "--home", self.place(index), "--rpc", self.node]
@@ -76,19 +81,15 @@ class Services:
                     stdout=log,
                     stderr=log,
                 )
-        for index in indexes:
-            self._ready(index)
 
-    def _ready(self, index: int) -> None:
-        url, until = self.roster.keyholders[index - 1].url, time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
-            try:
-                with urllib.request.urlopen(f"{url}/readyz", timeout=5):
-                    return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                assert self.running[index].poll() is None, self.log(index).read_text("utf-8")[-3000:]
-                time.sleep(0.1)
-        raise AssertionError(f"keyholder {index} is not ready: {self.log(index).read_text('utf-8')[-3000:]}")
+    def wait(self, index: int, ready: Callable[[], bool]) -> None:
+        """Waits until a keyholder that was started is ``ready``."""
+        until = time.monotonic() + START_SECONDS
+        while not ready():
+            wrote = self.log(index).read_text("utf-8")[-3000:]
+            assert self.running[index].poll() is None, wrote
+            assert time.monotonic() < until, wrote
+            time.sleep(0.1)
 
     def signal(self, number: signal.Signals, *indexes: int) -> None:
         """Sends a signal to keyholders, and waits for those that it ends."""
@@ -106,6 +107,15 @@ class Services:
             process.kill()
             process.wait()
         self.running.clear()
+
+
+def ready(url: str) -> bool:
+    """Whether the keyholder there says that it is ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,22 +20,31 @@ from consentry.cli.terminal import progress, table
 from consentry.cli.workshop import signer_of, the_home
 from consentry.errors import NotEnoughEther, NotFound, UsageError
 from consentry.keyholder.local import create_keyholders
-from consentry.keyholder.roster import Roster
+from consentry.keyholder.roster import Roster, assemble, is_local
 
 DEVELOPMENT = (1337, 31337)
 DEPTH = 3
 
 
 def deploy(
-    account: Any, provider: Any, project: Any, *, authorities: list[str], depth: int | None, again: bool
+    account: Any,
+    provider: Any,
+    project: Any,
+    *,
+    authorities: list[str],
+    depth: int | None,
+    again: bool,
+    cards: Sequence[Path] = (),
+    threshold: int | None = None,
 ) -> Deployed:
-    """Deploys through Ape's ``project`` and records it; repeated, it goes on where it stopped. Raises
-    `UsageError` where this very chain has a deployment, unless ``again``, and as `Deployer.deploy`."""
+    """Deploys through Ape's ``project`` and records it, with the keyholders of those ``cards`` or five of
+    this machine; repeated, it goes on where it stopped. Raises `UsageError` where this very chain has a
+    deployment, unless ``again``, and as `keyholders` and `Deployer.deploy`."""
     home, web3 = the_home(), web3_of(provider)
     chain_id, genesis = identify(web3)
     if not again:
         _refuse_second(home, chain_id, genesis)
-    roster = keyholders(home)
+    roster = keyholders(home, cards, threshold)
     signer = signer_of(account, provider)
     deployer = Deployer(web3, code_of(project), home.under_way)
     authorities = authorities or [signer.address]
@@ -54,7 +65,15 @@ def depth_on(chain_id: int, asked: int | None) -> int:
 
 
 def dry_run(
-    account: Any, provider: Any, project: Any, *, authorities: list[str], depth: int | None, again: bool
+    account: Any,
+    provider: Any,
+    project: Any,
+    *,
+    authorities: list[str],
+    depth: int | None,
+    again: bool,
+    cards: Sequence[Path] = (),
+    threshold: int | None = None,
 ) -> None:
     """Says what `deploy` would send, what it may cost and whether the account can pay; sends, signs and
     writes nothing. Raises as `deploy`, and `NotEnoughEther`."""
@@ -62,6 +81,8 @@ def dry_run(
     chain_id, genesis = identify(web3)
     if not again:
         _refuse_second(the_home(), chain_id, genesis)
+    if cards:
+        assemble(cards, _needed(threshold))
     address = str(getattr(account, "address", account))
     with progress("compiling"):
         planned = Deployer(web3, code_of(project)).plan(address, authorities or [address])
@@ -113,15 +134,20 @@ def _refuse_second(home: Home, chain_id: int, genesis: bytes) -> None:
     )
 
 
-def keyholders(home: Home) -> Roster:
-    """The five keyholders of this machine, 3 of which are needed; made where there are none.
-
-    Raises `IntegrityError` where keyholders.json names others."""
-    roster = create_keyholders(home.keyholders)
+def keyholders(home: Home, cards: Sequence[Path] = (), threshold: int | None = None) -> Roster:
+    """The keyholders of those ``cards``, or the five of this machine, made where there are none, of whom
+    ``threshold`` (3) are needed. Raises `IntegrityError` where keyholders.json names others, and as
+    `assemble`."""
+    needed = _needed(threshold)
+    roster = assemble(cards, needed) if cards else create_keyholders(home.keyholders, threshold=needed)
     if home.roster_file.exists():
         return Roster.load(home.roster_file, roster.hash)
     roster.save(home.roster_file)
     return roster
+
+
+def _needed(threshold: int | None) -> int:
+    return 3 if threshold is None else threshold
 
 
 def show(home: Home, made: Deployed, *, inside: bool) -> None:
@@ -129,8 +155,13 @@ def show(home: Home, made: Deployed, *, inside: bool) -> None:
     rows = [[name, placed.address] for name, placed in made.contracts.items()]
     rows += [["authority", authority] for authority in made.authorities]
     table(f"Chain {made.chain_id}, genesis 0x{made.genesis.hex()[:16]}...", ["", "address"], rows)
-    click.echo(f"5 keyholders, 3 are needed; depth {made.depth}. Written to {home.path}.", err=True)
-    click.echo("They run on this machine: that shows the path, it protects from nobody.", err=True)
+    roster = Roster.load(home.roster_file, made.keyholders)
+    needed = f"{roster.count} keyholders, {roster.threshold} are needed"
+    click.echo(f"{needed}; depth {made.depth}. Written to {home.path}.", err=True)
+    if any(map(is_local, roster.keyholders)):
+        click.echo("They run on this machine: that shows the path, it protects from nobody.", err=True)
+    else:
+        click.echo("Give each of them deployments.json and keyholders.json, and let them serve.", err=True)
     if inside:
         click.echo("The chain was inside this process, and has ended with it: give --network URL.", err=True)
     else:

@@ -72,9 +72,9 @@ class Place:
 
     def vault(self, chain: Chain, database: str | None = None, keys: str | None = None) -> Vault:
         """What it holds for the deployment of ``chain``: in a folder here, so that a chain started anew finds
-        an empty one, or in a ``database`` (and that of its record ``keys``) by URL. Raises `Unreachable` where
-        they cannot be used, `VaultUnfit` where another version wrote them, and `UsageError` where the packages
-        of their database are not installed."""
+        an empty one, or in a ``database`` (and that of its record ``keys``) by URL. Raises `Unreachable`
+        where they cannot be used, `VaultUnfit` where another version wrote them, and `UsageError` where the
+        packages of their database are not installed."""
         from consentry.keyholder.vault import Vault
 
         return Vault.open(database or self.path / chain.deployment.id.hex()[:16], keys)
