@@ -91,6 +91,18 @@ class Deployments:
         except (ValueError, TypeError, AttributeError):
             raise self._broken() from None
 
+    def only(self) -> Deployed | None:
+        """The deployment, where the file names one and no other."""
+        entries = self._read()
+        if len(entries) != 1:
+            return None
+        [key] = entries
+        chain_id, _, genesis = key.partition(":0x")
+        try:
+            return self.find(int(chain_id), bytes.fromhex(genesis))
+        except ValueError:
+            raise self._broken() from None
+
     def add(self, deployed: Deployed) -> None:
         """Records a deployment, replacing an earlier one on the same chain."""
         entries = self._read()

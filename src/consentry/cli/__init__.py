@@ -12,7 +12,7 @@ import click
 
 from consentry.cli import opening
 from consentry.cli.arguments import ADDRESS
-from consentry.cli.keyholding import keyholder
+from consentry.cli.keyholder import keyholder
 from consentry.cli.terminal import exit_codes
 
 

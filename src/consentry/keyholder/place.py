@@ -22,6 +22,7 @@ from consentry.errors import NotFound, UsageError
 from consentry.files import write_private
 from consentry.keyholder.roster import KeyholderCard, Roster, write_card
 from consentry.keyholder.service import KeyholderService
+from consentry.keys.binding import Deployment
 from consentry.keys.keyring import Keyring
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ class Place:
         packages of their database are not installed."""
         from consentry.keyholder.vault import Vault
 
-        return Vault.open(database or self.path / chain.deployment.id.hex()[:16], keys)
+        return Vault.open(database or self.folder(chain.deployment), keys)
+
+    def folder(self, deployment: Deployment) -> Path:
+        """Where it keeps what it holds for ``deployment``, unless in a database by URL."""
+        return self.path / deployment.id.hex()[:16]
 
     def service(
         self,

@@ -129,6 +129,13 @@ class KeyholderService(Intake):
             self.look_back()
         return self._vault.rows()
 
+    def page(self, first: int, most: int) -> list[Row]:
+        """``most`` rows of the journal from row ``first`` on; the first page looks back as `journal` does."""
+        if first == 0:
+            with suppress(Unreachable):
+                self.look_back()
+        return self._vault.rows(first, most)
+
 
 def _listed(held: Held) -> Listed:
     leaf, header = Leaf.decode(held.open_part, held.sealed_part), held.header

@@ -30,6 +30,7 @@ from consentry.keyholder.http.logs import plain
 from consentry.keyholder.http.metrics import Metrics
 from consentry.keyholder.service import KeyholderService
 
+_LOOK = 1.0  # seconds
 _FREE = frozenset({"/healthz", "/readyz"})
 _OTHER: dict[int | str, dict[str, Any]] = {
     403: {"model": wire.Excuse, "description": "Refused; the reason stands in the keyholder's journal alone"},
@@ -71,6 +72,7 @@ class Desk:
         self._log = structlog.get_logger("consentry.keyholder")
         # One at a time: what was checked still holds when it is written down.
         self._one = threading.Lock()
+        self._ready, self._looked = False, -_LOOK
 
     def answer(self, verb: str, make: Callable[[], BaseModel]) -> Response:
         """What ``make`` gives, or why not."""
@@ -97,14 +99,19 @@ class Desk:
         said = authorization.encode("utf-8", "surrogateescape")
         if not self._token or not hmac.compare_digest(said, b"Bearer " + self._token):
             raise KeyholderRefused
-        rows = self.service.journal()[first : first + wire.PAGE]
+        rows = self.service.page(first, wire.PAGE)
         return wire.Page(rows=tuple(wire.JournalRow.model_validate(row.to_json()) for row in rows))
 
     def ready(self) -> bool:
-        """Whether chain and files answer."""
+        """Whether chain and files answer, looked at once a second at most."""
+        with self._one:
+            if time.monotonic() - self._looked >= _LOOK:
+                self._ready, self._looked = self._look(), time.monotonic()
+            return self._ready
+
+    def _look(self) -> bool:
         try:
-            with self._one:
-                head = self.service.ready()
+            head = self.service.ready()
         except Unreachable as error:
             self._log.error("not ready", why=str(error))
             self._metrics.ready(None)

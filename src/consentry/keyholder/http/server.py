@@ -88,16 +88,12 @@ def serve(
     host: str,
     **where: Any,
 ) -> None:
-    """Serves ``service`` with logs and metrics, and closes it. Raises `UsageError`."""
+    """Serves ``service`` with logs and metrics. Raises `UsageError`."""
     configure()
     metrics = Metrics(endpoints)
-    try:
-        _count(metrics, host, metrics_port)
-        limits = Limits(body=most_mib << 20, rate=rate)
-        run(make_app(Desk(service, metrics, token), limits), Listening(host, **where))
-    finally:
-        service.close()
-        endpoints.close()
+    _count(metrics, host, metrics_port)
+    limits = Limits(body=most_mib << 20, rate=rate)
+    run(make_app(Desk(service, metrics, token), limits), Listening(host, **where))
 
 
 def _count(metrics: Metrics, host: str, port: int | None) -> None:

@@ -78,10 +78,11 @@ class Vault:
             found = connection.scalar(newest)
         return Row.from_json(json.loads(found)) if found else None
 
-    def rows(self) -> list[Row]:
-        """The whole journal."""
+    def rows(self, first: int = 0, most: int | None = None) -> list[Row]:
+        """The journal from row ``first`` on, ``most`` rows of it or all."""
+        asked = select(journal.c.document).where(journal.c.row >= first).order_by(journal.c.row).limit(most)
         with self._data.reading() as connection:
-            found = connection.scalars(select(journal.c.document).order_by(journal.c.row)).all()
+            found = connection.scalars(asked).all()
         return [Row.from_json(json.loads(document)) for document in found]
 
     def add_row(self, row: Row) -> None:
