@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 _FLAGS = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "--no-sync")
 # Power cuts are not what is tested: nothing has to reach the disk, only to survive the processes.
 _QUICK = ("fsync=off", "listen_addresses=", "max_connections=50", "shared_buffers=16MB")
@@ -59,12 +61,15 @@ class Postgres:
         """Ends it: ``immediate`` is as if it were killed."""
         self._run("pg_ctl", "stop", "-D", self.folder / "data", "-m", how, "-w")
 
-    def new_database(self) -> str:
-        """The URL of a new, empty database; one with the same name and ``_keys`` at its end is there too."""
+    def new_database(self, like: str | None = None) -> str:
+        """The URL of a new database, empty or ``like`` the one of that URL, with which nobody is connected;
+        one with the same name and ``_keys`` at its end is there too."""
         self._made += 1
         name = f"vault_{os.getpid()}_{self._made}"
-        for one in (name, f"{name}_keys"):
-            self._run("createdb", "-h", self.folder, "-U", "postgres", "-T", "template0", one)
+        old = make_url(like).database if like else None
+        for end in ("", "_keys"):
+            template = f"{old}{end}" if old else "template0"
+            self._run("createdb", "-h", self.folder, "-U", "postgres", "-T", template, name + end)
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
 
