@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 import rlp
@@ -65,7 +64,7 @@ def prove_header(block: Mapping[str, Any]) -> Header:
     """The header in ``block`` (JSON of ``eth_getBlockByNumber``). Raises `BlockUnproved` unless the hash that
     it claims is that of its fields."""
     with _reading():
-        names = (*_LONDON, *takewhile(lambda name: block.get(name) is not None, _LATER))
+        names = (*_LONDON, *(name for name in _LATER if block.get(name) is not None))
         fields = {name: _field(name, block[name]) for name in names}
         made, claimed = keccak(rlp.encode(list(fields.values()))), _data(block["hash"])
     if made != claimed:
