@@ -34,6 +34,14 @@ from consentry.cli.workshop import Command, account_option
     "until the entry is final.",
 )
 @click.option(
+    "--finality",
+    type=click.Choice(["latest", "safe", "finalized"]),
+    default="latest",
+    show_default=True,
+    help="The block from which the depth counts: the newest, or what the chain's validators call safe or "
+    "final (depth 0 then, unless said). Development chains may never have a final block.",
+)
+@click.option(
     "--keyholder",
     "cards",
     multiple=True,

@@ -11,9 +11,10 @@ from web3.utils import get_create_address
 
 from consentry.chain import Deployed, Deployments, LocalSigner
 from consentry.chain.deploying import Deployer
-from consentry.chain.deployments import Placed
+from consentry.chain.deployments import FINALITIES, Placed
 from consentry.chain.manifest import shipped
 from consentry.chain.node import identify
+from consentry.cli.deploying import DEPTH, depth_on, waiting
 from tests.support.fixed import seed
 from tests.support.world import fund
 
@@ -91,3 +92,11 @@ def test_a_deployment_that_was_cut_off_ends_at_the_same_addresses(cut: int, tmp_
     assert web3.eth.get_transaction_count(DEPLOYER.address) == cut
     finished = Deployer(web3, shipped, tmp_path).deploy(DEPLOYER, AUTHORITIES)
     assert list(addresses(finished).values()) == planned
+
+
+def test_the_depth_is_none_where_nothing_is_mined_or_the_chain_vouches_for_the_block() -> None:
+    assert [depth_on(1, None, finality) for finality in FINALITIES] == [DEPTH, 0, 0]
+    assert [depth_on(31337, None, finality) for finality in FINALITIES] == [0, 0, 0]
+    assert depth_on(1, 5, "finalized") == 5
+    assert waiting(5, "latest") == "depth 5"
+    assert waiting(5, "finalized") == "depth 5 below the finalized block"

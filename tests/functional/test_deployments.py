@@ -58,6 +58,24 @@ def test_a_new_deployment_takes_the_place_of_the_old_one_on_its_chain(file: Depl
     assert file.find(1337, seed(1)).depth == 5
 
 
+def test_a_deployment_says_from_which_block_the_depth_counts(file: Deployments) -> None:
+    """A file from before says nothing: then it is the newest."""
+    file.add(deployed(finality="finalized"))
+    assert file.find(1337, seed(1)).finality == "finalized"
+    document = json.loads(file.path.read_text("utf-8"))
+    [entry] = document["deployments"].values()
+    del entry["finality"]
+    file.path.write_text(json.dumps(document), "utf-8")
+    assert file.find(1337, seed(1)).finality == "latest"
+
+
+@pytest.mark.parametrize("finality", ["pending", "earliest", "", None, 0])
+def test_a_finality_that_a_chain_does_not_vouch_for_is_refused(file: Deployments, finality: Any) -> None:
+    file.add(deployed(finality=finality))
+    with pytest.raises(UsageError, match="not a deployments file"):
+        file.find(1337, seed(1))
+
+
 def test_events_are_looked_for_from_the_first_contracts_block() -> None:
     assert deployed().block == 3
     assert deployed().deployment.registry == ADDRESS

@@ -33,6 +33,7 @@ def deploy(
     *,
     authorities: list[str],
     depth: int | None,
+    finality: str,
     again: bool,
     cards: Sequence[Path] = (),
     threshold: int | None = None,
@@ -50,18 +51,20 @@ def deploy(
     authorities = authorities or [signer.address]
     with progress("compiling") as tell:
         contracts = deployer.deploy(signer, authorities, tell)
-    made = Deployed(chain_id, genesis, contracts, authorities, depth_on(chain_id, depth), roster.hash)
+    depth = depth_on(chain_id, depth, finality)
+    made = Deployed(chain_id, genesis, contracts, authorities, depth, roster.hash, finality)
     Chain(web3, made)  # the contracts are there
     home.deployments.add(made)
     deployer.forget(signer.address)
     return made
 
 
-def depth_on(chain_id: int, asked: int | None) -> int:
-    """The depth that is recorded: what was ``asked`` for, else 0 on a development chain, else `DEPTH`."""
+def depth_on(chain_id: int, asked: int | None, finality: str) -> int:
+    """The depth that is recorded: what was ``asked`` for, else 0 on a development chain, or where it counts
+    from a block that is safe or final, else `DEPTH`."""
     if asked is not None:
         return asked
-    return 0 if chain_id in DEVELOPMENT else DEPTH
+    return 0 if chain_id in DEVELOPMENT or finality != "latest" else DEPTH
 
 
 def dry_run(
@@ -71,6 +74,7 @@ def dry_run(
     *,
     authorities: list[str],
     depth: int | None,
+    finality: str,
     again: bool,
     cards: Sequence[Path] = (),
     threshold: int | None = None,
@@ -102,7 +106,13 @@ def dry_run(
     columns = ["contract", "=would stand at", "=arguments", ">bytes", "=keccak of code and arguments"]
     table(f"Chain {chain_id}, genesis 0x{genesis.hex()[:16]}...", [*columns, ">gas limit"], rows)
     _cost(planned, address, there)
-    click.echo(f"Depth {depth_on(chain_id, depth)} would be recorded. Dry run: nothing was signed or sent.")
+    waits = waiting(depth_on(chain_id, depth, finality), finality)
+    click.echo(f"{waits.capitalize()} would be recorded. Dry run: nothing was signed or sent.")
+
+
+def waiting(depth: int, finality: str) -> str:
+    """How long keyholders wait with an entry, in words."""
+    return f"depth {depth}" if finality == "latest" else f"depth {depth} below the {finality} block"
 
 
 def _flat(value: Any) -> list[Any]:
@@ -157,7 +167,7 @@ def show(home: Home, made: Deployed, *, inside: bool) -> None:
     table(f"Chain {made.chain_id}, genesis 0x{made.genesis.hex()[:16]}...", ["", "address"], rows)
     roster = Roster.load(home.roster_file, made.keyholders)
     needed = f"{roster.count} keyholders, {roster.threshold} are needed"
-    click.echo(f"{needed}; depth {made.depth}. Written to {home.path}.", err=True)
+    click.echo(f"{needed}; {waiting(made.depth, made.finality)}. Written to {home.path}.", err=True)
     if any(map(is_local, roster.keyholders)):
         click.echo("They run on this machine: that shows the path, it protects from nobody.", err=True)
     else:
