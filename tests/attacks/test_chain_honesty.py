@@ -17,8 +17,12 @@ from bench._anvil import anvil, free_port
 from consentry.chain import Endpoints, endpoint
 from consentry.client import Proposal
 from consentry.errors import ChainUncertain
+from consentry.evidence import Journal, audit
+from consentry.keyholder import wire
+from consentry.keyholder.http.app import Desk
+from consentry.keyholder.http.metrics import Metrics
 from tests.attacks.support import Access, access, reason
-from tests.support.chains import tell
+from tests.support.chains import ganache, tell
 from tests.support.forging import (
     RECEIPTS,
     altering,
@@ -377,3 +381,87 @@ def test_health_names_an_endpoint_without_the_key_in_its_url(world: World, node:
     endpoints.bind(world.chain.deployed)
     assert endpoints.health()[0].name == node.removeprefix("http://")
     endpoints.close()
+
+
+# --- what others see of it
+
+LIES: dict[str, Lie] = {
+    "down": lambda request, pass_on: b"",
+    "page": lambda request, pass_on: b"<html>http://node.example/key</html>",
+    "contradicting": asking_instead("eth_call", lambda asked: [asked[0], "0x1"]),
+    "unproved": lying(BLOCK, lambda block: {**block, "timestamp": "0x1"} if block else None),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_caller_learns_nothing_of_what_is_wrong_with_the_chain(
+    pair: Watching, liar: Liar, mine: Access, lie: str
+) -> None:
+    """Over HTTP it is told to come later, in the same words whatever the trouble."""
+    desk = Desk(pair.keyholder, Metrics(), "")
+    call = mine.call()
+    liar.lie = LIES[lie]
+    answer = desk.answer("release", lambda: wire.Release.of(pair.keyholder.release(call)))
+    assert answer.status_code == 503
+    assert answer.body == wire.LATER.model_dump_json().encode()
+    assert pair.keyholder.journal()[-1].kind == "uncertain"
+
+
+def test_the_audit_says_how_often_a_keyholder_could_not_tell_the_chain(
+    pair: Watching, liar: Liar, world: World, mine: Access
+) -> None:
+    liar.lie = LIES["page"]
+    uncertain(pair.keyholder, mine.release)
+    liar.lie = None
+    journal = Journal(pair.keyholder.card, pair.keyholder.journal())
+    times = sum(row.kind == "uncertain" for row in journal.rows)
+    report = audit(world.chain, None, [journal], threshold=3)
+    said = f"{pair.keyholder.card.name} could not tell the chain {times} times, and answered nothing then"
+    assert said in report.notes
+
+
+# --- chains that are not all alike
+
+
+def test_an_endpoint_cannot_call_a_young_block_final(
+    node: str, liar: Liar, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What is final is the oldest block that an endpoint calls so."""
+    web3 = Web3(HTTPProvider(node))
+    world = populated(make_world(tmp_path_factory.mktemp("final"), web3, finality="finalized"))
+    liar.lie = asking_instead(
+        "eth_getBlockByNumber",
+        lambda asked: ["latest" if asked[0] == "finalized" else asked[0], *asked[1:]],
+    )
+    entry = access(world, world.grant("clinician", "general")[0])
+    with watching(world, liar.url) as alone:
+        assert entry.release()
+    with watching(world, liar.url, node) as pair:
+        assert reason(pair.keyholder, entry.release) == "depth"
+    assert alone.world is pair.world
+
+
+def test_a_node_that_gives_receipts_one_by_one_is_proved_as_well(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Ganache has no other way."""
+    with ganache() as url, liar_before(url) as liar:
+        world = populated(make_world(tmp_path_factory.mktemp("ganache"), Web3(HTTPProvider(url))))
+        real = access(world, world.grant("clinician", "general")[0])
+        fake = made_up(real.entry, secrets.token_bytes(32))
+        with watching(world, liar.url) as alone:
+            assert real.release()
+            liar.lie = lying(RECEIPTS, inventing(real.entry, fake))
+        with watching(world, liar.url) as alone:
+            assert uncertain(alone.keyholder, lambda: real.release(real.asked(entry=fake))) == "BlockUnproved"
+
+
+def test_a_chain_in_this_process_is_believed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """py-evm speaks no JSON-RPC, and nobody stands between; the same class asks it."""
+    world = populated(make_world(tmp_path_factory.mktemp("inside")))
+    real = access(world, world.grant("clinician", "general")[0])
+    fake = made_up(real.entry, secrets.token_bytes(32))
+    with watching(world, world.web3) as inside:
+        assert real.release()
+        assert reason(inside.keyholder, lambda: real.release(real.asked(entry=fake))) == "entry"
+        assert [(one.name, one.state) for one in inside.health()] == [("this process", "well")]

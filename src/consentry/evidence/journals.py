@@ -185,9 +185,13 @@ def _ended(replay: Replay, entry: Entry, time: int) -> str:
 
 
 def refusals(report: Report, journals: Sequence[Journal]) -> None:
-    """The calls that were refused: one attempt for those alike in one block, whoever refused them."""
+    """The calls that were refused: one attempt for those alike in one block, whoever refused them. Those that
+    a keyholder could not answer are counted in a note."""
     alike: dict[tuple[int, str, str, str], set[int]] = defaultdict(set)
     for journal in journals:
+        if times := len(list(_readable(journal, "uncertain"))):
+            told = f"could not tell the chain {counted(times, 'time')}, and answered nothing then"
+            report.notes.append(f"{journal.card.name} {told}")
         for row in _readable(journal, "refused"):
             fields = [row.body.get(name, "") for name in ("verb", "claimed caller", "check")]
             alike[row.time, fields[0], fields[1], fields[2]].add(journal.card.index)
