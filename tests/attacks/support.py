@@ -27,17 +27,18 @@ HOUR = 3600
 UNIFORM = "the keyholder refused"
 
 
-def reason(keyholder: KeyholderService, attack: Callable[[], object]) -> str:
-    """The check that refused ``attack``, as the keyholder's own journal names it. The test fails when the
-    attack gets through, or when the attacker learns more than the one uniform refusal."""
+def reason(keyholder: KeyholderService, attack: Callable[[], object], *, after: Sequence[str] = ()) -> str:
+    """The check that refused ``attack``, as the keyholder's own journal names it, ``after`` rows of other
+    kinds. The test fails when the attack gets through, or when the attacker learns more than the one uniform
+    refusal."""
     before = len(keyholder.journal())
     with pytest.raises(KeyholderRefused) as refused:
         attack()
     assert type(refused.value) is KeyholderRefused
     assert str(refused.value) == UNIFORM
     rows = keyholder.journal()[before:]
-    assert [row.kind for row in rows] == ["refused"]
-    return rows[0].body["check"]
+    assert [row.kind for row in rows] == [*after, "refused"]
+    return rows[-1].body["check"]
 
 
 def call(world: World, who: str, verb: str, body: bytes, *, to: int = 1) -> Call:

@@ -83,6 +83,26 @@ def test_a_refused_release_does_not_use_up_the_call(deep: World) -> None:
     assert deep.keyholders[0].release(early)
 
 
+def test_a_stop_that_comes_while_an_entry_is_checked_wins(
+    world: World, granted: Proposal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No release is journalled behind a stop, although it was asked for before: after the last look at the
+    chain the keyholder looks once more at what it holds, in the transaction of the release."""
+    keyholder, mine = world.keyholders[0], access(world, granted)
+    named = (world.patient, granted.grant_id)
+    full = typed_revoke(world.chain.deployment, *named)
+    signature = world.person("patient").signer.sign_typed_data(full)
+    real = world.chain.anchor_of
+
+    def meanwhile(*which: Any) -> bytes:
+        keyholder.stop(*named, signature)
+        return real(*which)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.chain, "anchor_of", meanwhile)
+        assert reason(keyholder, mine.release, after=["stop"]) == "stop"
+
+
 VERBS = ("fetch_box", "grants", "labels", "own", "release")
 
 

@@ -13,12 +13,17 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from click.testing import CliRunner
 from sqlalchemy import update
 
+from consentry.chain import Deployments
+from consentry.cli import cli
 from consentry.errors import VaultUnfit
 from consentry.keyholder.journal import verify_journal
+from consentry.keyholder.place import Place as OfKeyholder
 from consentry.keyholder.vault import Vault, database, migrations, tables
 from consentry.keyholder.vault.migrations import migrate
+from tests.functional.test_deployments import deployed
 from tests.support.fixed import DEPLOYMENT, PATIENT_ID, SEGMENT, signer
 
 OLD = Path(__file__).parents[1] / "vectors" / "vault-1"
@@ -127,3 +132,17 @@ def test_each_schema_number_is_its_newest_revision() -> None:
     revisions = ScriptDirectory(str(Path(migrations.__file__).parent))
     heads = {f"{name}_{number}" for name, number in tables.SCHEMAS.items()}
     assert set(revisions.get_heads()) == heads
+
+
+def test_an_operator_migrates_a_keyholder_with_one_command(tmp_path: Path) -> None:
+    deployment = deployed()
+    Deployments(tmp_path / "deployments.json").add(deployment)
+    folder = OfKeyholder(tmp_path).folder(deployment.deployment)
+    shutil.copytree(OLD, folder)
+    said = [CliRunner().invoke(cli, ["keyholder", "migrate", "--home", str(tmp_path)]) for _ in range(2)]
+    assert [one.exit_code for one in said] == [0, 0]
+    assert said[0].output == f"{folder / 'vault.sqlite'}: from schema 1 to 2\n"
+    assert said[1].output == "Nothing was due.\n"
+    vault = Vault.open(folder)
+    assert_all_there(vault)
+    vault.close()

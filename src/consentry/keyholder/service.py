@@ -98,14 +98,19 @@ class KeyholderService(Intake):
             stopped = self._vault.stopped(asked.terms.patient, asked.terms.grant_id)
             self._check(RELEASE, Release(self._chain, self._card.address, call, asked, held, stopped))
             assert held is not None
-            self._fresh(call)
             entry, patient = asked.entry, asked.terms.patient
             answer = abi_encode(["bytes", "bytes", "bytes32"], [held.open_part, held.sealed_part, held.share])
             info = release_info(self._deployment, patient, entry, self._card.index)
             sealed = wrap(answer, asked.reply_key, info)
             named = {"access": entry.access_id, "record": entry.record_id, "actor": entry.actor}
             where = {"block": entry.block, "block hash": self._chain.hash_of(entry.block) or b""}
-            self._note("release", {**named, "grant": entry.grant_id, "answer": keccak(sealed), **where})
+            body = {**named, "grant": entry.grant_id, "answer": keccak(sealed), **where}
+            time = self._chain.head().time
+            with self._vault.transaction():
+                self._fresh(call)
+                if self._vault.stopped(patient, entry.grant_id):  # while the chain was asked
+                    raise Denied("stop")
+                self._append("release", body, time)
             return Released(sealed, self._sign("release", keccak(sealed)))
 
     def own(self, call: Call) -> OwnAnswer:

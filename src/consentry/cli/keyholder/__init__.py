@@ -2,14 +2,14 @@
 
 ``place``   where a keyholder's folder, nodes and databases are
 ``serving`` init, serve
-``keeping`` check, backup, restore, journal verify
+``keeping`` check, backup, restore, migrate, journal verify
 """
 
 from __future__ import annotations
 
 import click
 
-from consentry.cli.keyholder.keeping import backup, check, journal, restore
+from consentry.cli.keyholder.keeping import backup, check, journal, migrate, restore
 from consentry.cli.keyholder.serving import init, serve
 
 
@@ -23,7 +23,7 @@ def keyholder() -> None:
     """
 
 
-for command in (init, serve, check, backup, restore, journal):
+for command in (init, serve, check, backup, restore, migrate, journal):
     keyholder.add_command(command)
 
 __all__ = ["keyholder"]

@@ -1,4 +1,4 @@
-"""``consentry keyholder check | backup | restore | journal verify``: what is done beside serving."""
+"""``consentry keyholder check | backup | restore | migrate | journal``: what is done beside serving."""
 
 from __future__ import annotations
 
@@ -87,6 +87,20 @@ def restore(at: Opening, source: Path, key_copy: Path | None) -> None:
     click.echo(f"{plural(done.records, 'record')} and {plural(done.rows, 'journal row')} are back.")
     if done.without_key:
         click.echo(f"{plural(done.without_key, 'record')} cannot be released here: no key.", err=True)
+
+
+@click.command()
+@opening_options
+def migrate(at: Opening) -> None:
+    """Bring what an older version wrote to this one's tables. Stop the keyholder and copy its files first.
+
+    Killed at any moment, it is as before or done.
+    """
+    from consentry.keyholder.vault import migrations
+
+    done = migrations.migrate(at.held(at.deployed()), at.record_keys)
+    for line in done or ["Nothing was due."]:
+        click.echo(line)
 
 
 @click.group()
