@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from web3 import HTTPProvider, Web3
+from web3.exceptions import Web3Exception
 
 from bench._anvil import anvil, free_port
 from consentry.chain import Endpoints, endpoint
@@ -381,6 +382,37 @@ def test_health_names_an_endpoint_without_the_key_in_its_url(world: World, node:
     endpoints.bind(world.chain.deployed)
     assert endpoints.health()[0].name == node.removeprefix("http://")
     endpoints.close()
+
+
+# --- what a caller could make them fail at
+
+
+def test_a_callers_wallet_that_burns_gas_puts_no_endpoint_in_trouble(
+    pair: Watching, world: World, liar: Liar
+) -> None:
+    """A contract account may be anybody's: it gets little to burn, so that no node is kept busy."""
+    loop, rich = "5b600056", world.web3.eth.accounts[0]
+    sent = world.web3.eth.send_transaction({"from": rich, "data": f"0x6004600c60003960046000f3{loop}"})  # type: ignore[typeddict-item]
+    wallet = str(world.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"])
+    given: list[str] = []
+
+    def heard(asked: list[Any]) -> list[Any]:
+        given.append(asked[0]["gas"])
+        return asked
+
+    liar.lie = asking_instead("eth_call", heard)
+    chain = pair.keyholder._chain
+    assert not chain.wallet_accepts(wallet, bytes(32), b"")
+    assert given == [hex(3_000_000)]
+    assert pair.states() == ["well", "well"]
+
+
+def test_what_cannot_be_asked_puts_no_endpoint_in_trouble(pair: Watching) -> None:
+    """Else a caller who found such a question could keep a keyholder from everybody."""
+    for arguments in (("nobody", bytes(32), False), (bytes(3), bytes(32), False)):
+        with pytest.raises((AttributeError, ValueError, Web3Exception)):
+            pair.keyholder._chain.rpc.call("ProviderRegistry", "may", *arguments)
+    assert [one.trouble for one in pair.endpoints._all] == [None, None]
 
 
 # --- what others see of it

@@ -53,6 +53,7 @@ class Agreed(Rpc):
 
     def call(self, contract: str, function: str, *args: Any, at: int | str = "latest") -> Any:
         """See `Rpc.call`."""
+        self._contracts[contract].functions[function](*args)  # what cannot be asked is no endpoint's fault
         head, there = self._head()
         block = head.number if at == "latest" else at
         return self.endpoints.ask(

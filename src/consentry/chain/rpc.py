@@ -25,6 +25,8 @@ from consentry.chain.transaction import Call, Receipt
 from consentry.errors import BlockUnproved, WrongChain
 from consentry.keys.typed import Signer
 
+_FOREIGN = 3_000_000  # gas for a contract that may be anybody's, and may burn what it gets
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -184,7 +186,7 @@ class Rpc:
         with self._guard():
             try:
                 to = Web3.to_checksum_address(address)
-                return bytes(self.web3.eth.call({"to": to, "data": Web3.to_hex(data)}))
+                return bytes(self.web3.eth.call({"to": to, "data": Web3.to_hex(data), "gas": _FOREIGN}))
             except (Web3Exception, ValueError):
                 return b""
 
