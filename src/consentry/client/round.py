@@ -15,7 +15,7 @@ from consentry.keyholder.roster import KeyholderCard, is_local
 
 LATE = 1.0
 """Seconds after which another keyholder is asked as well, or the round ends without the one that is late."""
-_LATE_AGAIN = 0.1  # for one that was late the last time
+_LATE_AGAIN = 0.5  # for one that was late the last time
 GIVEN_UP = 90.0
 """Seconds after which nothing is expected any more, however a keyholder keeps its line busy."""
 
