@@ -6,6 +6,7 @@ Each attack ends without a release, and the keyholder's own journal or health sa
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3Exception
 
 from bench._anvil import anvil, free_port
-from consentry.chain import Endpoints, endpoint
+from consentry.chain import Endpoints, agreed, endpoint
 from consentry.client import Proposal
 from consentry.errors import ChainUncertain
 from consentry.evidence import Journal, audit
@@ -310,6 +311,23 @@ def test_an_endpoint_that_stalls_is_slow(world: World, node: str, liar: Liar, mi
         liar.lie = lambda request, pass_on: None
         assert uncertain(pair.keyholder, mine.release) == "ChainUncertain"
         assert pair.states() == ["slow", "well"]
+
+
+def test_an_endpoint_cannot_hold_a_release_up_until_its_head_is_old(
+    pair: Watching, liar: Liar, mine: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer comes in time; meanwhile the patient may have revoked."""
+    monkeypatch.setattr(agreed, "_LASTS", 0.5)
+
+    def late(request: Any, pass_on: Any) -> Any:
+        time.sleep(0.6)
+        return pass_on(request)
+
+    liar.lie = late
+    assert uncertain(pair.keyholder, mine.release) == "ChainUncertain"
+    liar.lie = None
+    monkeypatch.setattr(agreed, "_LASTS", 60)
+    assert mine.release()
 
 
 @pytest.mark.parametrize("where", ["head", "body"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,8 +15,9 @@ from consentry.chain.endpoint import Endpoint
 from consentry.chain.endpoints import Endpoints
 from consentry.chain.proof import Header
 from consentry.chain.rpc import Event, Rpc
-from consentry.errors import Unreachable
+from consentry.errors import ChainUncertain, Unreachable
 
+_LASTS = 12.0  # seconds for which what is asked at one head may count as of now: a block of Ethereum
 _KEPT = 64  # blocks whose proved events are kept
 
 
@@ -24,6 +26,7 @@ class _Moment:
     """What the endpoints agreed on at one head, and those that have it."""
 
     head: tuple[Header, list[Endpoint]] | None = None
+    at: float = 0.0
     headers: dict[int | str, Header | None] = field(default_factory=dict)
 
 
@@ -119,7 +122,9 @@ class Agreed(Rpc):
     def _head(self) -> tuple[Header, list[Endpoint]]:
         moment = self._moment.get() or _Moment()
         if moment.head is None:
-            moment.head = self.endpoints.head()
+            moment.head, moment.at = self.endpoints.head(), time.monotonic()
+        if time.monotonic() - moment.at > _LASTS:
+            raise ChainUncertain("the endpoints of the chain take so long that their head is old by now")
         return moment.head
 
 
