@@ -83,7 +83,7 @@ class Endpoints:
             time.sleep(_LOOK)
             found = self._gather(self._question(lambda rpc: rpc.header(top)), late)
             there |= {endpoint: header for endpoint, header in found.items() if header is not None}
-        for endpoint in late:
+        for endpoint in [one for one in late if one.trouble is None]:
             lag = top - heads[endpoint].number
             endpoint.trouble = Trouble(State.BEHIND, ChainUncertain(f"{lag} behind block {top}"))
         return self._agreed(there, f"block {top}"), [one for one in self._all if one in there]
