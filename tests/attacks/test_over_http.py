@@ -23,8 +23,8 @@ REFUSAL = (
 """What every refusal is, to the byte."""
 
 OTHERWISE = {("stop", "shape"), ("release", "stop")}
-"""The first no document of the wire can hold, so that the service is never asked. The second is a stop while an
-entry is being checked: over HTTP one call is answered at a time, so that it waits until the release is over."""
+"""The first no document of the wire can hold, so that the service is never asked. The second is a stop while
+an entry is being checked: over HTTP one call is answered at a time, and it waits for the release to end."""
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ class Desk:
         # One at a time: what was checked still holds when it is written down.
         self._one = threading.Lock()
         self._ready, self._looked = False, -_LOOK
+        metrics.watch(self.ready)
 
     def answer(self, verb: str, make: Callable[[], BaseModel]) -> Response:
         """What ``make`` gives, or why not."""
@@ -114,9 +115,9 @@ class Desk:
             head = self.service.ready()
         except Unreachable as error:
             self._log.error("not ready", why=str(error))
-            self._metrics.ready(None)
+            self._metrics.looked(None)
             return False
-        self._metrics.ready((head.number, head.time))
+        self._metrics.looked((head.number, head.time))
         return True
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -45,9 +47,12 @@ class Metrics:
         self._answers.labels(verb, outcome).inc()
         self._seconds.labels(verb).observe(seconds)
 
-    def ready(self, head: tuple[int, int] | None) -> None:
-        """Notes the chain's head (number, time), or None where the service is not ready."""
-        self._ready.set(head is not None)
+    def watch(self, ready: Callable[[], bool]) -> None:
+        """Has ``ready`` asked, which notes the head, each time that somebody looks."""
+        self._ready.set_function(lambda: float(ready()))
+
+    def looked(self, head: tuple[int, int] | None) -> None:
+        """Notes the chain's head (number, time), where there was one."""
         for one in self._endpoints.health() if self._endpoints else ():
             self._nodes.labels(one.name).set(one.state is State.WELL)
             self._lies.labels(one.name).set(one.contradictions)
