@@ -13,7 +13,7 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import BadResponseFormat, ContractCustomError, ContractLogicError, Web3RPCError
 from web3.types import RPCEndpoint
 
-from consentry.chain import Chain, LocalSigner
+from consentry.chain import Chain, LocalSigner, connect
 from consentry.chain.deployments import Deployed, Placed
 from consentry.chain.refusals import named_error
 from consentry.consent.rule import Reason
@@ -28,6 +28,7 @@ from consentry.errors import (
 from consentry.keys.binding import abi_encode
 from tests.support.fixed import seed
 from tests.support.wallet import WalletSigner
+from tests.support.watching import dripping
 from tests.support.world import World, fund, make_world
 
 
@@ -92,6 +93,16 @@ def test_a_node_that_does_not_answer_is_named(failing: tuple[Failing, Chain], fa
     provider.failure = failure
     with pytest.raises(Unreachable, match=r"node does not answer .*run the same command again"):
         chain.epoch_of(seed(1))
+
+
+def test_a_node_that_answers_drop_by_drop_is_not_waited_for(anvil_url: str) -> None:
+    """Each drop comes in time; the answer would be blanks."""
+    with dripping(anvil_url, "body") as dripper:
+        web3 = connect(dripper.url, patience=1)
+        assert web3.eth.block_number >= 0
+        dripper.drips = True
+        with pytest.raises(requests.ReadTimeout):
+            web3.eth.block_number  # noqa: B018
 
 
 def test_a_node_that_refuses_is_quoted_in_short(failing: tuple[Failing, Chain]) -> None:

@@ -104,7 +104,7 @@ def dripping(node: str, where: str) -> Iterator[Dripper]:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" + body.content)
                 return
             self.wfile.write(
-                b"HTTP/1.1 200 OK\r\nX-Long: " + b"\r\nContent-Length: 9999\r\n\r\n" * (where == "body")
+                b"HTTP/1.1 200 OK\r\nX-Long: " + b"\r\nContent-Length: 100\r\n\r\n" * (where == "body")
             )
             with suppress(OSError):
                 while not over.wait(0.1):
