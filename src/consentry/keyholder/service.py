@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from eth_utils.crypto import keccak
 
@@ -96,7 +97,8 @@ class KeyholderService(Intake):
             asked = ReleaseAsked.decode(call.body)
             held = self._vault.find(asked.record_id)
             stopped = self._vault.stopped(asked.terms.patient, asked.terms.grant_id)
-            self._check(RELEASE, Release(self._chain, self._card.address, call, asked, held, stopped))
+            subject = Release(self._chain, self._card.address, call, asked, held, stopped)
+            self._check(RELEASE, subject)
             assert held is not None
             entry, patient = asked.entry, asked.terms.patient
             answer = abi_encode(["bytes", "bytes", "bytes32"], [held.open_part, held.sealed_part, held.share])
@@ -108,8 +110,8 @@ class KeyholderService(Intake):
             time = self._chain.head().time
             with self._vault.transaction():
                 self._fresh(call)
-                if self._vault.stopped(patient, entry.grant_id):  # while the chain was asked
-                    raise Denied("stop")
+                now = self._vault.stopped(patient, entry.grant_id)  # one may have come meanwhile
+                self._check({"stop": RELEASE["stop"]}, replace(subject, stopped=now))
                 self._append("release", body, time)
             return Released(sealed, self._sign("release", keccak(sealed)))
 
