@@ -92,7 +92,7 @@ def replay(world: World) -> Replay:
 
 
 @pytest.fixture(scope="module")
-def said(world: World) -> Callable[..., Any]:
+def told_by(world: World) -> Callable[..., Any]:
     """What a contract said at the end of a block."""
     at = contracts(world)
 
@@ -131,18 +131,18 @@ def test_the_run_meets_every_event_that_there_is(world: World) -> None:
 
 
 def test_each_grant_is_in_the_state_that_the_contract_says(
-    world: World, replay: Replay, said: Callable[..., Any]
+    world: World, replay: Replay, told_by: Callable[..., Any]
 ) -> None:
     changes = events(world, "ConsentRegistry", "ConsentGranted", "ConsentRevoked")
     for event in changes:
         patient, grant_id = event.args["patient"], event.args["grantId"]
-        status, _, seq, epoch, *_ = said(event.block, "ConsentRegistry", "grantState", patient, grant_id)
+        status, _, seq, epoch, *_ = told_by(event.block, "ConsentRegistry", "grantState", patient, grant_id)
         assert replay.grants[patient, grant_id].at(end_of(event.block)) == (status, epoch, seq)
     assert len(changes) == 16
 
 
 def test_each_epoch_opt_out_and_guardianship_is_what_the_contract_says(
-    world: World, replay: Replay, said: Callable[..., Any]
+    world: World, replay: Replay, told_by: Callable[..., Any]
 ) -> None:
     names = (
         "AllConsentsRevoked",
@@ -153,8 +153,8 @@ def test_each_epoch_opt_out_and_guardianship_is_what_the_contract_says(
     )
     for event in events(world, "ConsentRegistry", *names):
         patient, place = event.args["patient"], end_of(event.block)
-        _, epoch, flags = said(event.block, "ConsentRegistry", "account", patient)
-        _, until, seq, _ = said(event.block, "ConsentRegistry", "guardianshipOf", patient)
+        _, epoch, flags = told_by(event.block, "ConsentRegistry", "account", patient)
+        _, until, seq, _ = told_by(event.block, "ConsentRegistry", "guardianshipOf", patient)
         assert replay.epoch(patient, place) == epoch
         assert replay.opted_out(patient, place) == flags & ~1, "the first flag tells of a guardianship"
         held = replay.guardianships[patient].at(place) if patient in replay.guardianships else (0, 0)
@@ -162,7 +162,7 @@ def test_each_epoch_opt_out_and_guardianship_is_what_the_contract_says(
 
 
 def test_the_rule_gives_the_same_answer_at_every_block_since_a_grant_was_used(
-    world: World, replay: Replay, said: Callable[..., Any]
+    world: World, replay: Replay, told_by: Callable[..., Any]
 ) -> None:
     met = set()
     for entry in {entry.grant_id: entry for entry in replay.entries}.values():
@@ -170,13 +170,13 @@ def test_the_rule_gives_the_same_answer_at_every_block_since_a_grant_was_used(
         asked = (entry.actor, entry.purpose, READ)
         for block in range(entry.block, replay.head + 1):
             reason = replay.reason(terms, *asked, end_of(block))
-            assert reason == said(block, "ConsentRegistry", "why", terms.as_tuple(), *asked)
+            assert reason == told_by(block, "ConsentRegistry", "why", terms.as_tuple(), *asked)
             met.add(reason.name)
     assert {"NONE", "REVOKED", "CREDENTIAL_NOT_LIVE"} <= met
 
 
 def test_each_credential_and_role_is_what_the_contract_says(
-    world: World, replay: Replay, said: Callable[..., Any]
+    world: World, replay: Replay, told_by: Callable[..., Any]
 ) -> None:
     changes = events(
         world, "ProviderRegistry", "EmergencyIssued", *(f"Credential{one}" for one in _CREDENTIALS)
@@ -184,32 +184,32 @@ def test_each_credential_and_role_is_what_the_contract_says(
     blocks = {event.block for event in changes} | {event.block for event in replay.glass_events}
     for block in sorted({*blocks, replay.head}):
         for provider in replay.credentials:
-            start, end, roles, status, organisation = said(
+            start, end, roles, status, organisation = told_by(
                 block, "ProviderRegistry", "credentialOf", provider
             )
             held = replay.credential(provider, end_of(block))
             mine = held or (0, 0, 0, 0, 0)
             assert mine == (status, start, end, roles, int(organisation, 16))
             for role in (1, 2, 16):
-                answer = said(block, "ProviderRegistry", "holds", provider, role)
+                answer = told_by(block, "ProviderRegistry", "holds", provider, role)
                 assert replay.holds(provider, role, end_of(block)) == tuple(answer), (block, provider, role)
 
 
 def test_each_actors_chain_leads_to_the_head_that_the_contract_says(
-    world: World, replay: Replay, said: Callable[..., Any]
+    world: World, replay: Replay, told_by: Callable[..., Any]
 ) -> None:
     last = {(act.actor, act.block): act for act in acts_of(replay.entries, replay.glass_events)}
     for (actor, block), act in last.items():
-        assert said(block, "AccessLog", "headOf", actor) == act.link
+        assert told_by(block, "AccessLog", "headOf", actor) == act.link
     assert len({actor for actor, _ in last}) == 4, "the clinician, two helpers and the reviewer"
 
 
-def test_each_broken_glass_is_what_the_contract_says(world: World, said: Callable[..., Any]) -> None:
+def test_each_broken_glass_is_what_the_contract_says(world: World, told_by: Callable[..., Any]) -> None:
     for event in Replay(world.chain).glass_events:
         report = Report(1, bytes(32), "", event.block, world.chain.time_of(event.block), 3)
         glasses(report, Replay(world.chain, event.block))
         [mine] = [one for one in report.glasses if one.access_id == event.args["accessId"]]
-        theirs = said(event.block, "AccessLog", "glassOf", mine.access_id)
+        theirs = told_by(event.block, "AccessLog", "glassOf", mine.access_id)
         assert told(mine) == tuple(theirs), event.name
 
 
@@ -230,9 +230,9 @@ def told(glass: Glass) -> tuple[object, ...]:
     )
 
 
-def test_every_anchor_is_the_one_that_the_contract_says(replay: Replay, said: Callable[..., Any]) -> None:
+def test_every_anchor_is_the_one_that_the_contract_says(replay: Replay, told_by: Callable[..., Any]) -> None:
     for (contributor, record), anchor in replay.anchors.items():
-        assert said(replay.head, "RecordRegistry", "anchorOf", contributor, record) == anchor
+        assert told_by(replay.head, "RecordRegistry", "anchorOf", contributor, record) == anchor
 
 
 def test_acts_that_came_while_the_audit_ran_are_no_gap(world: World, replay: Replay) -> None:
