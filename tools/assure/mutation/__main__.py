@@ -23,8 +23,7 @@ PAGE = ROOT / "docs" / "mutation.md"
 KEPT = BUILD / "mutation.json"
 LONGEST = 6 * 3600
 CONTRACTS = ("ConsentRegistry", "AccessLog", "BreakGlass", "ProviderRegistry", "Authorities")
-"""Three contracts, and the files that two of them inherit from. The sample of `make assure` is drawn from every
-file."""
+"""Three contracts, and files that two of them inherit from. The sample of `make assure` is drawn from all."""
 
 
 def main(words: Sequence[str]) -> int:
