@@ -133,6 +133,21 @@ def test_the_times_of_a_recovery_and_of_a_change_of_trustees_are_kept_whole(
     assert consents.controllerOf(me) == accounts[12]
 
 
+def test_the_times_of_a_guardianship_are_kept_whole(
+    consents: Any, patient: Any, me: bytes, guardian: Any, accounts: Any, chain: Any
+) -> None:
+    at(chain, LATE)
+    until = now(chain) + YEAR
+    consents.setGuardian(me, guardian, until, accounts[10], sender=patient)
+    assert consents.guardianshipOf(me).until == until
+    at(chain, until - DAY)
+    consents.grant(me, ID, sender=guardian)
+    assert consents.inForce(me, ID, consents.epochOf(me))
+    ended = consents.endGuardianship(me, sender=guardian)
+    assert consents.guardianshipOf(me).until == ended.timestamp
+    assert consents.controllerOf(me) == accounts[10]
+
+
 @pytest.fixture
 def opened(
     log: Any, me: bytes, providers: Any, authority: Any, second_authority: Any, accounts: Any, chain: Any

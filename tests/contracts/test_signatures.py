@@ -172,6 +172,18 @@ def test_nobody_signs_for_an_identity_without_a_controller(consents: Any, relaye
             consents.grantBySig(bytes(32), bytes(20), terms.id, signature, sender=relayer)
 
 
+@pytest.mark.parametrize("number", [1, 2, 255])
+def test_what_is_no_signature_is_nobodys(
+    number: int, consents: Any, relayer: Any, terms: Terms, by_patient: bytes
+) -> None:
+    """Not of an address either that some other chain or contract takes for nobody."""
+    nobody = number.to_bytes(20)
+    who = bytes(12) + nobody
+    for signature in (b"", bytes(65), with_high_s(by_patient), compact(with_high_s(by_patient)), by_patient[:63]):
+        with ape.reverts(consents.SignatureInvalid, patient=who, signer=f"0x{number:040x}"):
+            consents.grantBySig(who, nobody, terms.id, signature, sender=relayer)
+
+
 # --- order of deliveries ------------------------------------------------------------------------------
 
 
