@@ -1,10 +1,13 @@
 """Who may? By the patient's signature, which anybody may deliver."""
 
+from contextlib import suppress
 from typing import Any
 
 import ape
 import pytest
 from eth_account import Account
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
 
 from tests.contracts.words import (
@@ -170,6 +173,20 @@ def test_nobody_signs_for_an_identity_without_a_controller(consents: Any, relaye
             consents.grantBySig(hashed, bytes(20), terms.id, signature, sender=relayer)
         with ape.reverts(consents.SignatureInvalid, patient=bytes(32), signer=NOBODY):
             consents.grantBySig(bytes(32), bytes(20), terms.id, signature, sender=relayer)
+
+
+def test_the_largest_s_that_is_low_is_taken(consents: Any, relayer: Any) -> None:
+    """A signature with this very s, and the key that it makes one of."""
+    grant_id = word("grant")
+    digest = keccak(b"\x19\x01" + consents.domainSeparator() + grant_id)
+    for r in range(1, 20):
+        with suppress(BadSignature):
+            made = Signature(vrs=(0, r, ORDER // 2))
+            signer = made.recover_public_key_from_msg_hash(digest).to_canonical_address()
+            break
+    signature = made.to_bytes()[:64] + b"\x1b"
+    consents.grantBySig(bytes(12) + signer, signer, grant_id, signature, sender=relayer)
+    assert consents.inForce(bytes(12) + signer, grant_id, 0)
 
 
 @pytest.mark.parametrize("number", [1, 2, 255])
