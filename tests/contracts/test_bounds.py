@@ -115,6 +115,39 @@ def test_one_who_was_retired_before_beginning_never_is_an_authority(
     assert not registry.isAuthority(candidate)
 
 
+def test_the_times_of_a_recovery_and_of_a_change_of_trustees_are_kept_whole(
+    consents: Any, patient: Any, me: bytes, accounts: Any, chain: Any
+) -> None:
+    trustees, plan = by_address(accounts[9:12]), (accounts[12], NOBODY, 0, NOBODY)
+    consents.setTrustees(me, trustees, 2, THREE, sender=patient)
+    at(chain, LATE)
+    proposed = consents.setTrustees(me, trustees[:2], 2, THREE, sender=patient)
+    assert consents.proposedTrusteesOf(me).readyAt == proposed.timestamp + THREE
+    for each in trustees[:2]:
+        begun = consents.supportRecovery(me, plan, sender=each)
+    assert consents.recoveryOf(me, plan).readyAt == begun.timestamp + THREE
+    with ape.reverts(consents.RecoveryNotReady, patient=me):
+        consents.executeRecovery(me, plan, sender=accounts[13])
+    at(chain, begun.timestamp + THREE)
+    consents.executeRecovery(me, plan, sender=accounts[13])
+    assert consents.controllerOf(me) == accounts[12]
+
+
+def test_the_times_of_a_guardianship_are_kept_whole(
+    consents: Any, patient: Any, me: bytes, guardian: Any, accounts: Any, chain: Any
+) -> None:
+    at(chain, LATE)
+    until = now(chain) + YEAR
+    consents.setGuardian(me, guardian, until, accounts[10], sender=patient)
+    assert consents.guardianshipOf(me).until == until
+    at(chain, until - DAY)
+    consents.grant(me, ID, sender=guardian)
+    assert consents.inForce(me, ID, consents.epochOf(me))
+    ended = consents.endGuardianship(me, sender=guardian)
+    assert consents.guardianshipOf(me).until == ended.timestamp
+    assert consents.controllerOf(me) == accounts[10]
+
+
 @pytest.fixture
 def opened(
     log: Any, me: bytes, providers: Any, authority: Any, second_authority: Any, accounts: Any, chain: Any
@@ -247,6 +280,17 @@ def test_who_stands_next_to_a_controller_or_a_guardian_is_neither(
             consents.grant(me, ID, sender=other)
     consents.grant(me, ID, sender=guardian)
     consents.revoke(me, ID, sender=controller)
+
+
+@pytest.mark.parametrize("bit", [0, 31, 64, 127, 128, 152, 159])
+def test_a_controller_of_one_bit_takes_the_place_of_the_identitys_own_key(
+    bit: int, consents: Any, me: bytes, patient: Any
+) -> None:
+    controller = f"0x{1 << bit:040x}"
+    consents.setController(me, controller, sender=patient)
+    assert int(consents.controllerOf(me), 16) == 1 << bit
+    with ape.reverts(consents.NotController, patient=me, who=patient.address):
+        consents.grant(me, ID, sender=patient)
 
 
 def test_who_stands_next_to_an_authority_is_none(providers: Any, project: Any, accounts: Any) -> None:

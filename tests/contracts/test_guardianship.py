@@ -118,6 +118,18 @@ def test_a_guardians_signature_is_delivered_by_anybody(
     assert not consents.isAllowed(its.words, clinician, TREAT, READ)
 
 
+def test_granting_again_what_a_guardian_granted_changes_nothing(
+    consents: Any, relayer: Any, parent: Any, its: Terms, grants: Any
+) -> None:
+    signature = signed(parent, grant_message(grants, its))
+    consents.grant(its.patient, its.id, sender=parent)
+    before = list(consents.grantState(its.patient, its.id))
+    again = consents.grant(its.patient, its.id, sender=parent)
+    delivered = consents.grantBySig(its.patient, raw(parent), its.id, signature, sender=relayer)
+    assert [*again.events, *delivered.events] == []
+    assert list(consents.grantState(its.patient, its.id)) == before
+
+
 def test_the_wards_own_key_acts_too_and_its_grants_end_with_the_office(
     consents: Any, first_key: Any, ward: bytes, its: Terms, of_age: int, chain: Any
 ) -> None:

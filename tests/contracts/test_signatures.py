@@ -1,10 +1,14 @@
 """Who may? By the patient's signature, which anybody may deliver."""
 
+from contextlib import suppress
 from typing import Any
 
 import ape
 import pytest
 from eth_account import Account
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from tests.contracts.words import (
@@ -170,6 +174,48 @@ def test_nobody_signs_for_an_identity_without_a_controller(consents: Any, relaye
             consents.grantBySig(hashed, bytes(20), terms.id, signature, sender=relayer)
         with ape.reverts(consents.SignatureInvalid, patient=bytes(32), signer=NOBODY):
             consents.grantBySig(bytes(32), bytes(20), terms.id, signature, sender=relayer)
+
+
+def with_this_s(s: int, digest: bytes) -> tuple[bytes, bytes]:
+    """A compact signature of the digest with this very s, and the account that it makes the signer."""
+    for r in range(1, 20):
+        with suppress(BadSignature):
+            made = Signature(vrs=(0, r, s))
+            return made.to_bytes()[:64], made.recover_public_key_from_msg_hash(digest).to_canonical_address()
+    raise AssertionError("a half of all numbers are some point's x")
+
+
+def test_the_largest_s_that_is_low_is_taken(consents: Any, relayer: Any) -> None:
+    grant_id = word("grant")
+    digest = keccak(b"\x19\x01" + consents.domainSeparator() + grant_id)
+    signature, signer = with_this_s(ORDER // 2, digest)
+    consents.grantBySig(bytes(12) + signer, signer, grant_id, signature, sender=relayer)
+    assert consents.inForce(bytes(12) + signer, grant_id, 0)
+
+
+def test_a_signature_is_not_taken_without_its_last_byte_though_that_is_zero(
+    consents: Any, relayer: Any
+) -> None:
+    grant_id = word("grant")
+    digest = keccak(b"\x19\x01" + consents.domainSeparator() + grant_id)
+    signature, signer = with_this_s(2**16, digest)
+    patient = bytes(12) + signer
+    for cut in (signature[:63], signature[:62], signature + b"\0"):
+        with ape.reverts(consents.SignatureInvalid, patient=patient, signer=to_checksum_address(signer)):
+            consents.grantBySig(patient, signer, grant_id, cut, sender=relayer)
+    consents.grantBySig(patient, signer, grant_id, signature, sender=relayer)
+
+
+@pytest.mark.parametrize("number", [1, 2, 255])
+def test_what_is_no_signature_is_nobodys(
+    number: int, consents: Any, relayer: Any, terms: Terms, by_patient: bytes
+) -> None:
+    """Not of an address either that some other chain or contract takes for nobody."""
+    nobody = number.to_bytes(20)
+    who = bytes(12) + nobody
+    for signature in (b"", bytes(65), with_high_s(by_patient), compact(with_high_s(by_patient)), by_patient[:63]):
+        with ape.reverts(consents.SignatureInvalid, patient=who, signer=f"0x{number:040x}"):
+            consents.grantBySig(who, nobody, terms.id, signature, sender=relayer)
 
 
 # --- order of deliveries ------------------------------------------------------------------------------

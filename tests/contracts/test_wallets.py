@@ -14,6 +14,7 @@ from tests.contracts.words import (
     DAY,
     EMERGENCY,
     HOUR,
+    NO_WORD,
     REVIEWER,
     TREAT,
     TREATING,
@@ -194,3 +195,32 @@ def test_a_wallet_is_a_patient(consents: Any, wallet: Any, stranger: Any, guardi
     assert (changed.controller, changed.by) == (guardian, patient.address)
     with ape.reverts(consents.NotController, patient=who, who=patient.address):
         patient(consents.revoke, who, OTHER)
+
+
+def test_a_wallets_records_are_its_own(project: Any, wallet: Any, stranger: Any) -> None:
+    records = stranger.deploy(project.RecordRegistry)
+    contributor, old, new, anchor = wallet(), ID, OTHER, word("anchor")
+    for step, words in ((records.markErased, [old]), (records.supersede, [old, new, anchor])):
+        with ape.reverts(records.RecordNotAnchored, contributor=contributor.address, recordId=old):
+            contributor(step, *words)
+
+    anchored = one(records.RecordAnchored, contributor(records.anchor, old, anchor))
+    superseded = one(records.RecordSuperseded, contributor(records.supersede, old, new, anchor))
+    erased = one(records.RecordErased, contributor(records.markErased, old))
+    paged = one(records.BatchAnchored, contributor(records.anchorBatch, 0, word("root"), 1))
+    assert {each.contributor for each in (anchored, superseded, erased, paged)} == {contributor.address}
+    assert records.anchorOf(contributor.address, new) == anchor
+    assert records.successorOf(contributor.address, old) == new
+    assert records.erasedAt(contributor.address, old)
+    assert bytes(records.pageHead(contributor.address, 0)) != NO_WORD
+
+    refused = {"contributor": contributor.address, "recordId": old}
+    with ape.reverts(records.RecordAlreadyAnchored, **refused):
+        contributor(records.anchor, old, anchor)
+    with ape.reverts(records.RecordAlreadySuperseded, **refused):
+        contributor(records.supersede, old, word("a third"), anchor)
+    with ape.reverts(records.RecordAlreadyErased, **refused):
+        contributor(records.markErased, old)
+    for step in (records.anchorOf, records.successorOf):
+        assert bytes(step(stranger, old)) == NO_WORD
+    assert not records.erasedAt(stranger, old)

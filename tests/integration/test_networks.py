@@ -107,7 +107,7 @@ def test_a_deployment_that_was_cut_off_goes_on_where_it_stopped(tmp_path: Path, 
     story, deployer = sepolia(tmp_path, sepolia_url), address(8)
     tell(sepolia_url, "anvil_setNextBlockBaseFeePerGas", hex(10**9))
     tell(sepolia_url, "evm_mine")
-    tell(sepolia_url, "anvil_setBalance", deployer, hex(6 * 10**15))
+    tell(sepolia_url, "anvil_setBalance", deployer, hex(10**16))
     cut = story.ape("deploy", by=8)
     assert cut.code == 1
     sent = int(tell(sepolia_url, "eth_getTransactionCount", deployer, "latest"), 16)

@@ -20,7 +20,8 @@ def run() -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         env = {"APE_DATA_FOLDER": str(ROOT / ".build" / "ape"), "MODEL_SEQUENCES": str(SEQUENCES)}
-        words = ["ape", "test", TEST, "-q", "--tb=short", "--no-showlocals", f"--junitxml={report}"]
+        words = ["ape", "test", TEST, "-q", "--tb=short", "--no-showlocals"]
+        words += [f"--junitxml={report}", "-o", "junit_family=xunit1"]  # the one that holds figures
         code, printed = call(words, seconds=1800, env=env)
         told = report.read_text("utf-8") if report.exists() else ""
     return judge(code, told, printed)

@@ -1,6 +1,7 @@
 """The whole of it in one process: compiles the mutants of the contracts and tries them, into a file.
 
-``python -m tools.assure.mutation.campaign FILE [--each N] [--seed S] [--seconds S] [--only NAME ...]``
+``python -m tools.assure.mutation.campaign FILE [--each N] [--seed S] [--seconds S] [--after FILE]
+[--only NAME ...]``
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Campaign:
         self.rows: list[dict[str, Any]] = []
         self.order = Order({}, {})
         earlier = json.loads(chosen.after.read_text("utf-8"))["rows"] if chosen.after else []
-        self.before = {Mutant(*(row[name] for name in FIELDS)).key: row for row in earlier}
+        self.killers = {Mutant(*(row[name] for name in FIELDS)).key: row["by"] for row in earlier}
         self.until = time.monotonic() + chosen.seconds
         self.whole = True
 
@@ -157,16 +158,12 @@ class Campaign:
             if sort != "tried" or codes is None:
                 continue
             known.add(str(codes))
-            row = self.before.get(mutant.key)
-            if row and (row["by"] or str(codes) in self.twins):
-                self.tried.append(mutant)
-                self.rows.append(row | {"twin": self.twins.get(str(codes))})
-                continue
             self.tried.append(mutant)
             self.rows.append({**mutant.told(), "twin": self.twins.get(str(codes))})
             tests = self.order.tests(f"{file}:{mutant.function}", f"{file}:{mutant.number}")
-            tests.sort(key=lambda name: self.chosen.first not in name)
-            yield Case(len(self.tried) - 1, codes, tests[: self.chosen.tests])
+            killer = self.killers.get(mutant.key)
+            tests.sort(key=lambda name: name != killer)
+            yield Case(len(self.tried) - 1, codes, tests)
 
     def _know(self, file: str, text: str, made: list[Mutant], original: str) -> None:
         """Compile the mutants that are explained: to know them in another shape, and see which are gone."""
@@ -222,11 +219,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--each", type=int, default=0, help="how many of each file; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=int, default=6 * 3600, help="after which no trial begins")
-    parser.add_argument(
-        "--after", type=Path, help="an earlier FILE: what was killed there is not tried again"
-    )
-    parser.add_argument("--first", default="", help="tests with this in their names go first")
-    parser.add_argument("--tests", type=int, default=None, help="the most that are tried on a mutant")
+    parser.add_argument("--after", type=Path, help="an earlier FILE: what killed a mutant there goes first")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
     chosen = parser.parse_args(words)

@@ -13,7 +13,7 @@ HEAD = """# Mutation testing
 What `python -m tools.assure.mutation` found, as it was written by it. Each mutant is one line of a contract
 changed by a rule of [solidity.rules](../tools/assure/mutation/solidity.rules). Counted are those that compile
 to a code of their own; killed are those on which a test of tests/contracts fails. `make assure` tries a
-sample of them ([assurance-run.md](assurance-run.md)).
+sample, of these files and of all others ([assurance-run.md](assurance-run.md)).
 
 """
 COLUMNS = "| file | made | counted | killed | live | score |\n|---|---|---|---|---|---|\n"
