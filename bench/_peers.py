@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import solcx
 from eth_abi import encode
 from eth_utils.crypto import keccak
 
-from bench._acts import MANIFEST
 from bench._chain import START, YEAR, Bench, word
+from bench._solc import PACKAGES, compiled
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = ROOT / "tools" / "node_modules"
 EAS = PACKAGES / "@ethereum-attestation-service" / "eas-contracts" / "artifacts" / "contracts"
 NOBODY, ZERO = "0x" + "00" * 20, bytes(32)
 MANY = 50  # attestations in one call: 100 do not fit into a transaction
@@ -48,20 +44,6 @@ class Peer:
         return f"{self.system}: {self.act}"
 
 
-def compiled(name: str) -> dict[str, Any]:
-    """A contract of bench/contracts, by our compiler with the settings that ours are compiled with."""
-    (ours,) = json.loads(MANIFEST.read_text("utf-8"))["compilers"]
-    source = f"bench/contracts/{name}.sol"
-    job = {
-        "language": "Solidity",
-        "sources": {source: {"content": (ROOT / source).read_text("utf-8")}},
-        "settings": {**ours["settings"], "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}}},
-    }
-    version = ours["version"].partition("+")[0]
-    made = solcx.compile_standard(job, solc_version=version, base_path=str(ROOT), allow_paths=[str(ROOT)])
-    return dict(made["contracts"][source][name])
-
-
 @dataclass
 class Peers:
     """The peers on the chain of a bench, and what was measured of them so far."""
@@ -71,8 +53,7 @@ class Peers:
 
     def deploy(self, name: str, *arguments: Any) -> None:
         """One of bench/contracts."""
-        made = compiled(name)
-        self.bench.deploy("peer", name, made["abi"], made["evm"]["bytecode"]["object"], *arguments)
+        self.bench.deploy("peer", name, *compiled(f"bench/contracts/{name}.sol"), *arguments)
 
     def deploy_eas(self, name: str, *arguments: Any) -> None:
         """A contract of EAS, as published."""

@@ -18,6 +18,8 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
+from consentry.cli.insider.wallet import sealed
+
 ROOT = Path(__file__).parents[2]
 # Beyond it two integers can be one double: they are written as strings of decimal digits.
 MOST_OF_A_DOUBLE = 2**53
@@ -60,7 +62,7 @@ def by_cast(messages: list[dict[str, Any]], key: bytes) -> list[Answer]:
     """What Foundry's `cast wallet sign` says of them; the key is in a keystore, as a person would have it."""
     with TemporaryDirectory() as folder:
         keystore, password, data = (Path(folder) / name for name in ("key", "password", "data.json"))
-        keystore.write_text(json.dumps(Account.encrypt(key, "a password", iterations=2)))
+        keystore.write_text(sealed(key, "a password", iterations=2))
         password.write_text("a password")
         command = [ROOT / ".venv/bin/cast", "wallet", "sign", "--keystore", keystore]
         command += ["--password-file", password, "--data", "--from-file", data]

@@ -8,17 +8,13 @@ from __future__ import annotations
 from ast import literal_eval
 from typing import Any
 
-from ape.exceptions import ContractLogicError, CustomError
-from ape.pytest.contextmanagers import RevertsContextManager
+from ape.exceptions import ContractLogicError
 from ape_ethereum.provider import EthereumNodeProvider
 from ape_test.provider import LocalProvider
-from eth_pydantic_types import HexBytes
 from eth_tester.exceptions import TransactionFailed
 
 _error = EthereumNodeProvider.get_virtual_machine_error
 _error_in_process = LocalProvider.get_virtual_machine_error
-_check = RevertsContextManager._check_custom_error
-_leave = RevertsContextManager.__exit__
 
 
 def snapshot(self: Any) -> str:
@@ -59,34 +55,8 @@ def get_error_in_process(self: Any, exception: Exception, **more: Any) -> Any:
     return _error_in_process(self, exception, **more)
 
 
-def check_custom_error(self: Any, exception: CustomError) -> None:
-    """Ape passes over an expected argument that the error does not have, and over the name where a deployment
-    is refused."""
-    _check(self, exception)
-    assert exception.name == self.expected_message.__name__, f"refused with {exception!r}"
-    unknown = self.error_inputs.keys() - exception.inputs.keys()
-    assert not unknown, f"{type(exception).__name__} has no {', '.join(unknown)}"
-
-
-def leave(self: Any, kind: Any, exception: BaseException | None, traceback: Any) -> bool:
-    """Ape takes a refusal that it cannot read for the expected one, such as one that came through another
-    contract: the contract of the expected one reads it."""
-    expected = self.expected_message
-    if not isinstance(expected, type) or not isinstance(exception, ContractLogicError):
-        return _leave(self, kind, exception, traceback)
-    if not isinstance(exception, CustomError):
-        message, errors = HexBytes(exception.revert_message), expected.contract.contract_type.errors
-        assert message[:4] in errors, f"expected {expected.__name__}, not {exception.revert_message}"
-        abi = errors[message[:4]]
-        inputs = self.provider.network.ecosystem.decode_calldata(abi, message[4:])
-        exception = getattr(expected.contract, abi.name)(abi, inputs)
-    return _leave(self, type(exception), exception, traceback)
-
-
 def teach_plain_nodes() -> None:
-    """Gives these to every provider by URL, for this process, and takes nothing unread for a refusal."""
+    """Gives these to every provider by URL, and reading whole refusals to that in process, for this process."""
     for taught in (snapshot, restore, set_timestamp, mine, get_virtual_machine_error):
         setattr(EthereumNodeProvider, taught.__name__, taught)
     LocalProvider.get_virtual_machine_error = get_error_in_process  # type: ignore[method-assign]
-    RevertsContextManager._check_custom_error = check_custom_error  # type: ignore[method-assign]
-    RevertsContextManager.__exit__ = leave  # type: ignore[method-assign]

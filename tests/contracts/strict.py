@@ -2,7 +2,8 @@
 
 Ape's own takes every revert in which it sees no custom error for the expected one: an empty one, a panic, one
 that comes through a contract which does not know the error, and in process each whose data hold a quotation
-mark. And it passes over expected values whose names the error lacks.
+mark. And it passes over expected values whose names the error lacks, and over the name where a deployment is
+refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _exit = RevertsContextManager.__exit__
 def told(expected: type[CustomError], error: ContractLogicError) -> dict[str, Any]:
     """What an error holds, by name; AssertionError where it is another than expected."""
     if isinstance(error, CustomError):
+        assert error.name == expected.__name__, f"refused with {error!r}"
         return dict(error.inputs)
     abi = expected.abi  # type: ignore[attr-defined]
     data = data_of(str(error.revert_message or ""))

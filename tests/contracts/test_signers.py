@@ -6,6 +6,7 @@ from typing import Any
 
 import ape
 import pytest
+from ape.contracts import ContractContainer
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -17,7 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.crypto import keccak
+from ethpm_types import ContractType
 
+from bench._solc import compiled
 from tests.contracts.anvils import Node, deployed, node, of_ape, of_safe
 from tests.contracts.words import (
     NOBODY,
@@ -60,8 +63,16 @@ class Passkey:
 
 
 @pytest.fixture(scope="module")
-def verifier(project: Any, authority: Any) -> Any:
-    return authority.deploy(project.P256Verifier)
+def p256() -> ContractContainer:
+    """A verifier of P-256 signatures made of OpenZeppelin's library; not deployed yet."""
+    abi, bytecode = compiled("tests/contracts/P256Verifier.sol")
+    kind = {"contractName": "P256Verifier", "abi": abi, "deploymentBytecode": {"bytecode": bytecode}}
+    return ContractContainer(ContractType.model_validate(kind))
+
+
+@pytest.fixture(scope="module")
+def verifier(p256: ContractContainer, authority: Any) -> Any:
+    return authority.deploy(p256)
 
 
 @pytest.fixture(scope="module")
@@ -296,8 +307,8 @@ def test_a_delegated_wallet_keeps_its_word_and_its_contract_has_one_too(here: No
             assert consents.grantState(terms.patient, terms.id).call()[0] == 2
 
 
-def test_a_key_signs_with_and_without_the_chains_help(here: Node, project: Any, request: Any) -> None:
-    passkey = Passkey(here.deploy(of_ape(project.P256Verifier)))
+def test_a_key_signs_with_and_without_the_chains_help(here: Node, p256: ContractContainer, request: Any) -> None:
+    passkey = Passkey(here.deploy(of_ape(p256)))
     terms = Terms(passkey.identity, identity(here.sender))
     signature = passkey.sign(grant_message(domain(here.consents, 31337), terms))
     call = here.consents.functions.grantBySig(terms.patient, passkey.signer, terms.id, signature)

@@ -1,6 +1,7 @@
 """The manifest that the package ships is what the contracts in this checkout compile to."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,22 @@ def test_its_sources_are_the_files_of_this_checkout(manifest: dict[str, Any]) ->
     assert {name: source["content"] for name, source in manifest["sources"].items()} == on_disk
 
 
+def test_no_contract_imports_what_lies_outside_their_folder() -> None:
+    """Ape compiles a copy of it, beside which nothing lies; only in /tmp it compiles the checkout itself."""
+    for path in (ROOT / "contracts").rglob("*.sol"):
+        imports = re.findall(r'^import .*?"(.*?)";', path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        for name in imports:
+            assert (path.parent / name).resolve().is_relative_to(ROOT / "contracts"), f"{path.name}: {name}"
+            assert (path.parent / name).is_file(), f"{path.name}: {name}"
+
+
 def test_its_settings_are_those_of_the_workshop(compiler: dict[str, Any]) -> None:
     ours = yaml.safe_load((ROOT / "ape-config.yaml").read_text("utf-8"))["solidity"]
     settings = compiler["settings"]
     assert compiler["version"].split("+")[0] == ours["version"]
     assert settings["evmVersion"] == ours["evm_version"]
     assert settings["optimizer"] == {"enabled": ours["optimize"], "runs": ours["optimization_runs"]}
-    assert set(settings) <= {"evmVersion", "optimizer", "outputSelection", "remappings"}
+    assert set(settings) <= {"evmVersion", "optimizer", "outputSelection"}
 
 
 @pytest.mark.parametrize("name", ["AccessLog", "ConsentRegistry", "ProviderRegistry", "RecordRegistry"])

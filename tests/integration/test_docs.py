@@ -17,7 +17,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMPILED = "@openzeppelin", "solady"  # solc follows no link out of the folder
 _BLOCK = re.compile(
     r"(?P<marker><!-- not run[^\n]*-->\n)?^```(?:sh|bash|console)\n(?P<body>.*?)^```$", re.M | re.S
 )
@@ -73,13 +72,7 @@ def checkout(place: Path) -> Path:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, place / name)
     (place / ".venv").symlink_to(ROOT / ".venv")
-    (place / "tools" / "node_modules").mkdir()
-    for package in (ROOT / "tools" / "node_modules").iterdir():
-        there = place / "tools" / "node_modules" / package.name
-        if package.name in COMPILED:
-            shutil.copytree(package, there)
-        else:
-            there.symlink_to(package)
+    (place / "tools" / "node_modules").symlink_to(ROOT / "tools" / "node_modules")
     return place
 
 

@@ -262,3 +262,12 @@ def test_a_revocation_that_cast_could_not_send_is_no_revocation(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotFound, match="no cast on PATH"):
         wallet.revoke(words, tmp_path, lambda: None)
+
+
+def test_cast_opens_every_keystore_of_the_patients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one whose vector begins with a zero."""
+    monkeypatch.setattr("eth_keyfile.keyfile.Random.get_random_bytes", lambda size: bytes(range(size)))
+    options = wallet.keystore(tmp_path, key := bytes(31) + b"\x07")
+    command = ["cast", "wallet", "address", *options]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == Account.from_key(key).address, told.stderr

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import solcx
 from web3 import Web3
 
+from bench._solc import compiled
 from consentry.chain import LocalSigner
 
-CONTRACTS = Path(__file__).parent.parent.parent / "contracts"
-
-
-@cache
-def _compiled() -> dict[str, Any]:
-    names = ("mocks/KeyWallet.sol", "interfaces/IERC1271.sol")
-    job = {
-        "language": "Solidity",
-        "sources": {name: {"content": (CONTRACTS / name).read_text("utf-8")} for name in names},
-        "settings": {
-            "evmVersion": "shanghai",
-            "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
-        },
-    }
-    output = solcx.compile_standard(job, solc_version="0.8.37")
-    return dict(output["contracts"]["mocks/KeyWallet.sol"]["KeyWallet"])
+_compiled = cache(compiled)
 
 
 class WalletSigner:
@@ -34,10 +18,9 @@ class WalletSigner:
 
     def __init__(self, key: LocalSigner, web3: Web3) -> None:
         self._key, self._web3 = key, web3
-        compiled = _compiled()
-        contract = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["evm"]["bytecode"]["object"])
-        deployed = self._sent(contract.constructor(key.address))
-        self._wallet = web3.eth.contract(deployed["contractAddress"], abi=compiled["abi"])
+        abi, bytecode = _compiled("contracts/mocks/KeyWallet.sol")
+        deployed = self._sent(web3.eth.contract(abi=abi, bytecode=bytecode).constructor(key.address))
+        self._wallet = web3.eth.contract(deployed["contractAddress"], abi=abi)
 
     @property
     def address(self) -> str:

@@ -37,7 +37,6 @@ def settings() -> dict[str, Any]:
     return {
         "evmVersion": told["evm_version"],
         "optimizer": {"enabled": told["optimize"], "runs": told["optimization_runs"]},
-        "remappings": told["import_remapping"],
         "metadata": {"appendCBOR": False, "bytecodeHash": "none"},
     }
 

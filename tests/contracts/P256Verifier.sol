@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {P256} from "@openzeppelin/contracts/utils/cryptography/P256.sol";
-import {IERC7913SignatureVerifier} from "../interfaces/IERC7913.sol";
+import {IERC7913SignatureVerifier} from "contracts/interfaces/IERC7913.sol";
 
 /// @title Signatures of P-256 keys (ERC-7913)
 /// @notice The key is x and y, the signature r and s, 32 bytes each. By the chain's precompile, or without.
