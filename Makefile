@@ -11,6 +11,8 @@ APE := APE_DATA_FOLDER='$(CURDIR)/.build/ape' $(BIN)/ape
 PYTEST := $(BIN)/pytest -p no:ape_test
 # In a cache of its own: in that of `forge lint`, which compiles no code, forge finds no test and says success.
 INVARIANTS := $(BIN)/forge test --out .build/invariants --cache-path .build/invariants-cache
+# Which keyholders demo and story meet.
+MET := $(if $(KEYHOLDERS),CONSENTRY_KEYHOLDERS='$(KEYHOLDERS)')
 
 .PHONY: help
 help: ## List the commands
@@ -29,12 +31,12 @@ age: setup ## Put age in place, the peer of the bench: the one on PATH, else bui
 	@$(PYTHON) -m tools.setup age
 
 .PHONY: demo
-demo: $(if $(filter kubo,$(STORE)),kubo,setup) ## Tell the whole story, in process (BUNDLE=file, STORE=folder|kubo)
-	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(APE) run demo $(if $(BUNDLE),--bundle '$(BUNDLE)')
+demo: $(if $(filter kubo,$(STORE)),kubo,setup) ## Tell the whole story (BUNDLE=file, STORE=folder|kubo, KEYHOLDERS=local|services|file, NETWORK=URL)
+	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(MET) $(APE) run demo $(if $(NETWORK),--network '$(NETWORK)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
 .PHONY: story
-story: kubo ## The insider: an administrator with store, hospital and two keyholders (BUNDLE=file)
-	@$(APE) run story $(if $(BUNDLE),--bundle '$(BUNDLE)')
+story: kubo ## The insider: an administrator with store, hospital and two keyholders (BUNDLE=file, KEYHOLDERS=services)
+	@$(MET) $(APE) run story $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
 .PHONY: test
 test: kubo age ## Run every test

@@ -5,26 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from consentry.cli.daemons import Daemon
 from consentry.errors import NotFound, StoreUnreachable
 
-# The shell holds the daemon and a reader of its own standard input, whose other end the starting process
-# holds: however that one ends, killed included, the pipe closes and the daemon is told to stop.
-_KEEPER = """
-exec 3<&0
-"$@" </dev/null 3<&- &
-daemon=$!
-{ cat <&3 >/dev/null; kill "$daemon" 2>/dev/null; } &
-exec 3<&-
-wait "$daemon"
-"""
 _READY = "Daemon is ready"
 
 
@@ -70,36 +59,11 @@ def _init(program: str, repo: Path, env: Mapping[str, str], settings: Mapping[st
 
 @contextmanager
 def _daemon(program: str, repo: Path, env: Mapping[str, str], seconds: float) -> Iterator[None]:
-    log = repo / "daemon.log"
-    with log.open("wb") as output:
-        keeper = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", _KEEPER, "ipfs", program, "daemon", "--offline"],
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the command, which may still need the store
-        )
+    (log := repo / "daemon.log").unlink(missing_ok=True)
+    daemon = Daemon([program, "daemon", "--offline"], env, log)
     try:
-        _await_ready(keeper, log, seconds)
+        if not daemon.becomes(lambda: _READY in daemon.said(), seconds):
+            raise StoreUnreachable(f"`ipfs daemon` did not start: {daemon.said().strip()[-500:]}")
         yield
     finally:
-        _end(keeper)
-
-
-def _await_ready(keeper: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while _READY not in (said := log.read_text(errors="replace")):
-        if keeper.poll() is not None or time.monotonic() > end:
-            raise StoreUnreachable(f"`ipfs daemon` did not start: {said.strip()[-500:]}")
-        time.sleep(0.05)
-
-
-def _end(keeper: subprocess.Popen[bytes]) -> None:
-    assert keeper.stdin is not None
-    keeper.stdin.close()
-    try:
-        keeper.wait(timeout=3)  # it would wait for whoever still talks to it
-    except subprocess.TimeoutExpired:
-        os.killpg(keeper.pid, signal.SIGKILL)
-        keeper.wait()
+        daemon.end()

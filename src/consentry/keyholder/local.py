@@ -8,6 +8,7 @@ key, since there is nobody to type five. Institutions run theirs apart.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,22 +22,29 @@ from consentry.keyholder.roster import LOCAL, KeyholderCard, Roster, is_local
 from consentry.keyholder.service import KeyholderService
 
 
-def create_keyholders(folder: Path, *, threshold: int = 3, count: int = 5) -> Roster:
-    """Makes the keys of ``count`` keyholders under ``folder`` (1..n), or finds those that are there."""
+def create_keyholders(
+    folder: Path, *, threshold: int = 3, count: int = 5, urls: Sequence[str] = ()
+) -> Roster:
+    """Makes the keys of ``count`` keyholders under ``folder`` (1..n), or finds those that are there. With
+    ``urls`` they are services there, and each has the card and the journal token of one."""
     cards = []
     for index in range(1, count + 1):
         place = Place(folder / str(index))
         try:
-            keyring = place.keyring(_passphrase(place))
+            keyring = place.keyring(passphrase_of(place))
         except NotFound:
             passphrase = secrets.token_urlsafe(24)
             write_private(place.path / "passphrase", passphrase.encode())
             keyring = place.create(passphrase)
-        cards.append(card_of(keyring, index, f"keyholder {index}", f"{LOCAL}{index}"))
+        name, url = f"keyholder {index}", urls[index - 1] if urls else f"{LOCAL}{index}"
+        cards.append(card_of(keyring, index, name, url))
+        if urls:
+            place.introduce(keyring, name, url)
     return Roster(threshold, tuple(cards))
 
 
-def _passphrase(place: Place) -> str:
+def passphrase_of(place: Place) -> str:
+    """What opens the keys of a keyholder that was made here. Raises `NotFound`."""
     try:
         return (place.path / "passphrase").read_text("utf-8")
     except FileNotFoundError:
@@ -59,7 +67,7 @@ def open_keyholders(folder: Path, roster: Roster, chain: Chain) -> list[Keyholde
 def open_keyholder(folder: Path, roster: Roster, card: KeyholderCard, chain: Chain) -> KeyholderService:
     """The one of ``card`` in this process. Raises `NotFound`, `KeyringLocked`, `Unreachable`."""
     place = Place(folder / str(card.index))
-    return place.service(place.keyring(_passphrase(place)), roster, chain)
+    return place.service(place.keyring(passphrase_of(place)), roster, chain)
 
 
 def _remote(folder: Path, roster: Roster, card: KeyholderCard, chain: Chain) -> RemoteKeyholder:

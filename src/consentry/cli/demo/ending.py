@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,15 +20,20 @@ from consentry.evidence import Access, Journal, Known, Report, audit, write_repo
 from consentry.store import Store
 
 
-def check(stage: Stage) -> Report:
-    """The audit, with what the patient holds anyway."""
+def check(stage: Stage, journals: list[Journal] | None = None) -> Report:
+    """The audit, with what the patient holds anyway; of these ``journals``, or what keyholders show."""
     patient = stage.people["patient"]
     own = stage.desk("patient").my_grants().values()
     known: list[Known] = [*stage.cards.values(), *own]
     known += [signed for person in stage.people.values() for signed in person.copy.heard()]
-    journals = [Journal(keyholder.card, keyholder.journal()) for keyholder in stage.keyholders]
+    journals = journals or shown(stage)
     threshold = stage.group.roster.threshold
     return audit(stage.chain, stage.store, journals, known, threshold=threshold, patient=patient.identity)
+
+
+def shown(stage: Stage) -> list[Journal]:
+    """The journals, as the keyholders show them."""
+    return [Journal(keyholder.card, keyholder.journal()) for keyholder in stage.keyholders]
 
 
 def audited(stage: Stage, accesses: int) -> Report:
@@ -63,15 +65,29 @@ def tampering(stage: Stage, deposited: Deposited) -> None:
     stage.store = Flipped(good, deposited.cid)
     with stage.tell.expect(BlobAltered, "the patient, with one byte of the blob flipped"):
         stage.desk("patient").open(stage.patient, deposited.record_id)
-    vault = vault_file(stage, 2)
-    edited = edit_journal(vault)
-    for finding in check(stage).findings:
+    journals = shown(stage)
+    liar = edit(journals)
+    findings = check(stage, journals).findings
+    for finding in findings:
         stage.tell.refused(f"audit: [bold]{finding.where}[/bold]: {finding.what}")
-    named = " ".join(f.where for f in check(stage).findings)
-    if "keyholder 2" not in named or "record" not in named:
+    named = " ".join(f.where for f in findings)
+    if f"keyholder {liar}" not in named or "record" not in named:
         raise StoryBroken("the audit did not name the altered blob and the edited journal")
     stage.store = good
-    write_row(vault, *edited)
+
+
+def edit(journals: list[Journal]) -> int:
+    """What a keyholder would do that hides whom it answered: another name in one row of what it shows. Gives
+    which of them did."""
+    order = sorted(range(len(journals)), key=lambda place: place != 1)
+    for place in order:
+        card, rows = journals[place].card, list(journals[place].rows)
+        for number, row in enumerate(rows):
+            if row.kind == "release":
+                rows[number] = replace(row, body={**row.body, "actor": "0x" + "00" * 20})
+                journals[place] = Journal(card, rows)
+                return card.index
+    raise StoryBroken("no keyholder has released anything")
 
 
 @dataclass
@@ -103,31 +119,9 @@ class Flipped:
         self.store.drop(cid)
 
 
-def vault_file(stage: Stage, index: int) -> Path:
-    """The file with the journal of the keyholder ``index``."""
-    return next((stage.home / "keyholders" / str(index)).rglob("vault.sqlite"))
-
-
-def edit_journal(vault: Path) -> tuple[int, str]:
-    """What an administrator with a keyholder's disk would do: hide who was answered. Gives the row's number
-    and what stood there."""
-    with closing(sqlite3.connect(vault)) as database:
-        rows = database.execute("SELECT row, document FROM journal ORDER BY row").fetchall()
-    number, text = next(row for row in rows if json.loads(row[1])["kind"] == "release")
-    document: dict[str, Any] = json.loads(text)
-    document["body"]["actor"] = "0x" + "00" * 20
-    write_row(vault, number, json.dumps(document))
-    return number, text
-
-
-def write_row(vault: Path, number: int, document: str) -> None:
-    """Writes a row of the journal in ``vault``, past the keyholder."""
-    with closing(sqlite3.connect(vault)) as database, database:
-        database.execute("UPDATE journal SET document = ? WHERE row = ?", (document, number))
-
-
 def gas(stage: Stage) -> list[tuple[str, int]]:
-    """What each step cost, from the chain itself: (contract.function, gas), in the order of the chain."""
+    """What each step of the story cost, from the chain itself: (contract.function, gas), in the order of the
+    chain."""
     eth: Any = stage.chain.rpc.web3.eth
     names = {
         stage.chain.deployed.contracts[contract].address: {
@@ -139,7 +133,7 @@ def gas(stage: Stage) -> list[tuple[str, int]]:
     }
     contracts = {placed.address: name for name, placed in stage.chain.deployed.contracts.items()}
     costs = []
-    for number in range(1, stage.chain.head().number + 1):
+    for number in range(stage.first, stage.chain.head().number + 1):
         for transaction in eth.get_block(number, full_transactions=True)["transactions"]:
             used = eth.get_transaction_receipt(transaction["hash"])["gasUsed"]
             to = transaction.get("to")

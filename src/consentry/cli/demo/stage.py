@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,14 +16,16 @@ from rich.table import Table
 from web3 import Web3
 
 from consentry.admin import Admin
-from consentry.chain import Chain, Deployed
+from consentry.chain import Chain, Deployed, LocalSigner
 from consentry.chain.deploying import Code, Deployer
 from consentry.chain.node import identify
+from consentry.chain.sending import Sender
+from consentry.chain.transaction import ETHER, Call
+from consentry.cli.keyholders import Machines
 from consentry.client import Client, Group, Person
 from consentry.consent.card import Card
-from consentry.errors import ConsentryError
-from consentry.keyholder.local import create_keyholders, open_keyholder
-from consentry.keyholder.service import KeyholderService
+from consentry.errors import ConsentryError, UsageError
+from consentry.keyholder.messages import Keyholder
 from consentry.keys.keyring import Keyring
 from consentry.keys.typed import Signer
 from consentry.store import Store
@@ -83,12 +86,15 @@ class Teller:
 
 @dataclass
 class Stage:
-    """Everything on stage. ``home`` is a temporary CONSENTRY_HOME."""
+    """Everything on stage. ``home`` is a temporary CONSENTRY_HOME, ``first`` the block in which the story
+    begins."""
 
     tell: Teller
     home: Path
     chain: Chain
-    keyholders: list[KeyholderService]
+    first: int
+    machines: Machines
+    keyholders: list[Keyholder]
     group: Group
     store: Store
     people: dict[str, Person]
@@ -116,15 +122,32 @@ def set_up(
     code: Code,
     signers: Mapping[str, Signer],
     store: Store,
+    machines: Machines,
 ) -> Stage:
-    """Deploys the contracts of ``code`` and puts everybody in place."""
-    roster = create_keyholders(home / "keyholders")
-    authority = signers["authority"].address
-    contracts = Deployer(web3, code).deploy(signers["authority"], [authority])
-    deployed = Deployed(*identify(web3), contracts, [authority], 0, roster.hash)
+    """Puts everybody in place: on the contracts of ``code``, which are deployed, or where the keyholders of
+    ``machines`` serve already. Raises `UsageError` where another than this authority is in office there."""
+    authority, first = signers["authority"], int(web3.eth.block_number) + 1
+    if machines.home is None:
+        contracts = Deployer(web3, code).deploy(authority, [authority.address])
+        deployed = Deployed(*identify(web3), contracts, [authority.address], 0, machines.roster.hash)
+    else:
+        deployed = machines.home.deployments.find(*identify(web3))
+        if authority.address not in deployed.authorities:
+            raise UsageError(
+                f"the story is played by {authority.address}, which is no authority of this deployment"
+            )
+        signers = {"authority": authority, **_newcomers(web3, authority)}
     chain = Chain(web3, deployed)
-    keyholders = [open_keyholder(home / "keyholders", roster, card, chain) for card in roster.keyholders]
-    scope = chain.deployment.id
+    keyholders, scope = machines.open(chain), chain.deployment.id
     people = {name: Person(signers[name], Keyring(), home / name, scope) for name in PEOPLE}
-    group = Group(chain.deployment, roster, keyholders)
-    return Stage(tell, home, chain, keyholders, group, store, people)
+    group = Group(chain.deployment, machines.roster, keyholders)
+    return Stage(tell, home, chain, first, machines, keyholders, group, store, people)
+
+
+def _newcomers(web3: Web3, giver: Signer) -> dict[str, Signer]:
+    """Everybody but the authority, each with an account that nobody used before, and some ether of
+    ``giver``'s."""
+    people: dict[str, Signer] = {name: LocalSigner(secrets.token_bytes(32)) for name in PEOPLE[1:]}
+    for person in people.values():
+        Sender(web3).send(giver, Call(person.address, "0x", ETHER // 20))
+    return people

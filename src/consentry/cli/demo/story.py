@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,9 @@ from web3 import Web3
 from consentry.chain.deploying import Code
 from consentry.cli.demo import ending, scenes
 from consentry.cli.demo.stage import Stage, Teller, set_up
-from consentry.cli.stores import found_store
+from consentry.cli.home import Home
+from consentry.cli.keyholders import found_keyholders
+from consentry.cli.stores import Found, found_store
 from consentry.fhir import records_from_bytes, records_from_file, synthetic_bundle
 from consentry.keys.typed import Signer
 from consentry.record import GENERAL, Record
@@ -30,23 +33,37 @@ def tell(
     """Plays the whole story on the chain of ``web3`` and leaves a report at ``page``.
 
     ``signers`` are one for each of `stage.PEOPLE`; ``bundle`` is a FHIR file, by default a generated one.
-    Raises `StoryBroken` when anything goes otherwise than it must, and as `found_store`.
+    Raises `StoryBroken` when anything goes otherwise than it must, and as `found_store` and
+    `found_keyholders`.
     """
+    node = getattr(web3.provider, "endpoint_uri", None)
     with (
         tempfile.TemporaryDirectory(prefix="consentry-demo-") as home,
-        found_store(Path(home) / "store") as found,
+        found_keyholders(Path(home) / "keyholders", web3, node) as machines,
+        _store(Path(home) / "store", machines.home) as found,
     ):
         console.print(f"Store: {found.words}")
+        console.print(f"Chain: id {web3.eth.chain_id}, {node or 'in this process'}")
+        console.print(f"Keyholders: {machines.words}")
         teller = Teller(console)
-        where = getattr(web3.provider, "endpoint_uri", None) or "in this process"
-        console.print(f"Chain: id {web3.eth.chain_id}, {where}; keyholders: 3 of 5, in this process")
         records = read_records(bundle, console)
-        teller.scene("The contracts are compiled and deployed through Ape")
-        stage = set_up(teller, Path(home), web3, code, signers, found.store)
+        teller.scene(
+            "The contracts stand already"
+            if machines.home
+            else "The contracts are compiled and deployed through Ape"
+        )
+        stage = set_up(teller, Path(home), web3, code, signers, found.store, machines)
         for name, placed in stage.chain.deployed.contracts.items():
             teller.done(f"{name} at {placed.address}")
         _play(stage, records, page)
     return stage
+
+
+def _store(folder: Path, standing: Home | None) -> AbstractContextManager[Found]:
+    """A store for a while; that of the deployment where there is one, whose auditors look for its blobs."""
+    if standing is None:
+        return found_store(folder)
+    return nullcontext(Found(standing.store, f"{type(standing.store).__name__} of {standing.path}"))
 
 
 def read_records(bundle: Path | None, console: Console) -> list[Record]:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from consentry.cli.demo.ending import vault_file
 from consentry.cli.demo.stage import Stage, StoryBroken
+from consentry.cli.insider.disk import vault_file
 from consentry.client import Deposited
 from consentry.consent.terms import Terms
 from consentry.envelope.leaf import Leaf
-from consentry.keyholder.messages import Call, Released
-from consentry.keyholder.service import KeyholderService
+from consentry.keyholder.messages import Call, Keyholder, Released
 from consentry.keyholder.vault import Held, Vault
 from consentry.keys import shamir
 from consentry.keys.keyring import Keyring
@@ -30,7 +29,7 @@ _TIMEOUT = 30.0
 class Wiretap:
     """A keyholder as its administrator runs it: the calls for a release are kept."""
 
-    def __init__(self, inner: KeyholderService) -> None:
+    def __init__(self, inner: Keyholder) -> None:
         self._inner = inner
         self.calls: list[Call] = []
 

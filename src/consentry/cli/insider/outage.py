@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import cast
 
-from consentry.cli.demo.ending import check, edit_journal, vault_file
+from consentry.cli.demo.ending import check
 from consentry.cli.demo.stage import Stage, StoryBroken
+from consentry.cli.insider.disk import cut_journal, edit_journal, vault_file
 from consentry.cli.insider.loot import OWN, Wiretap
 from consentry.cli.terminal import plural
 from consentry.client import Group, Listing
 from consentry.errors import TooFewKeyholders
-from consentry.keyholder.local import open_keyholder
 from consentry.keyholder.messages import Keyholder
 
 
 class Power:
-    """Which keyholders run; a call to one that does not is never answered."""
+    """Which keyholders run, and which of those are asked anything."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._down: set[int] = set()
+        self._shunned: set[int] = set()
 
     def off(self, *indexes: int) -> None:
-        """Stops keyholders: their files are closed."""
-        for keyholder in self._stage.keyholders:
-            if keyholder.card.index in indexes:
-                keyholder.close()
-        self._down |= set(indexes)
+        """Stops keyholders."""
+        self._stage.machines.stop(*indexes)
+        self._shunned |= set(indexes)
         self._gather()
 
     def on(self, *indexes: int) -> None:
         """Starts them again, from their files."""
-        stage, roster = self._stage, self._stage.group.roster
-        for place, old in enumerate(stage.keyholders):
-            if old.card.index in indexes:
-                stage.keyholders[place] = open_keyholder(
-                    stage.home / "keyholders", roster, old.card, stage.chain
-                )
-        self._down -= set(indexes)
+        self._stage.machines.start(*indexes)
+        self._shunned -= set(indexes)
         self._gather()
 
     def shun(self, *indexes: int) -> None:
         """Leaves them running and asks them nothing any more; an auditor gets their journals."""
-        self._down |= set(indexes)
+        self._shunned |= set(indexes)
         self._gather()
 
     def _gather(self) -> None:
         stage = self._stage
-        running = [one for one in stage.keyholders if one.card.index not in self._down]
-        stage.group = Group(stage.chain.deployment, stage.group.roster, running)
+        asked = [one for one in stage.keyholders if one.card.index not in self._shunned]
+        stage.group = Group(stage.chain.deployment, stage.group.roster, asked)
 
 
 def tap(stage: Stage) -> list[Wiretap]:
@@ -109,11 +98,3 @@ def books(stage: Stage, power: Power) -> set[str]:
         raise StoryBroken("the audit did not name the two journals, and those alone")
     stage.tell.done("nobody asks these two any more; three are left, and three are needed")
     return forged
-
-
-def cut_journal(vault: Path) -> int:
-    """Cuts a journal's tail off, from the first release on; gives how many rows went."""
-    with closing(sqlite3.connect(vault)) as database, database:
-        rows = database.execute("SELECT row, document FROM journal ORDER BY row").fetchall()
-        first = next(row for row, document in rows if json.loads(document)["kind"] == "release")
-        return database.execute("DELETE FROM journal WHERE row >= ?", (first,)).rowcount

@@ -20,10 +20,10 @@ from consentry.cli.demo.story import read_records
 from consentry.cli.insider import outage, wallet
 from consentry.cli.insider.loot import OWN, rob
 from consentry.cli.insider.ways import Trials, honest, try_all
+from consentry.cli.keyholders import CHOICE, LOCAL, SERVICES, found_keyholders
 from consentry.client import Deposited, Listing, Proposal
-from consentry.errors import ContractRefused
-from consentry.keyholder.messages import Call, ReleaseAsked
-from consentry.keyholder.service import KeyholderService
+from consentry.errors import ContractRefused, UsageError
+from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked
 from consentry.keys.hpke import new_seed, public_key
 from consentry.keys.typed import Signer
 from consentry.record import Record
@@ -57,14 +57,22 @@ def tell(
 
     ``signers`` are one for each of `consentry.cli.demo.stage.PEOPLE`; ``bundle`` is a FHIR file, by default a
     generated one. Raises `StoryBroken` when anything goes otherwise than it must."""
-    with tempfile.TemporaryDirectory(prefix="consentry-story-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="consentry-story-") as folder,
+        found_keyholders(Path(folder) / "home" / "keyholders", web3, places.node) as machines,
+    ):
+        if machines.home:
+            raise UsageError(
+                f"the insider opens two keyholders' disks: set {CHOICE} to {LOCAL} or {SERVICES}"
+            )
         home, store = Path(folder), KuboStore(places.kubo)
         console.print(f"Store: Kubo {store.version()} at {places.kubo}")
-        console.print(f"Chain: id {web3.eth.chain_id} at {places.node}; keyholders: 3 of 5")
+        console.print(f"Chain: id {web3.eth.chain_id} at {places.node}")
+        console.print(f"Keyholders: {machines.words}")
         records = read_records(bundle, console)
         if WANTED not in {record.kind for record in records}:
             raise StoryBroken(f"the record holds nothing of the kind {WANTED}; take another one")
-        stage = set_up(Teller(console), home / "home", web3, code, signers, store)
+        stage = set_up(Teller(console), home / "home", web3, code, signers, store, machines)
         _play(stage, records, places, home / "patient", page)
     return stage
 
@@ -115,7 +123,7 @@ def _revoke(stage: Stage, listing: Listing, grant: Proposal, places: Places, wal
     body = ReleaseAsked(listing.record_id, terms, entry, reply_key).encode()
     in_turn = cycle(honest(stage))
 
-    asked: list[KeyholderService] = []
+    asked: list[Keyholder] = []
 
     def ask() -> object:
         asked.append(keyholder := next(in_turn))

@@ -28,8 +28,7 @@ from consentry.errors import (
 )
 from consentry.evidence import Trial
 from consentry.fhir.bundle import FHIR_JSON
-from consentry.keyholder.messages import Call, ReleaseAsked
-from consentry.keyholder.service import KeyholderService
+from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked
 from consentry.keys import shamir
 from consentry.keys.hpke import new_seed, public_key
 from consentry.keys.keyring import Keyring
@@ -67,7 +66,7 @@ class Trials:
         }
 
 
-def honest(stage: Stage) -> list[KeyholderService]:
+def honest(stage: Stage) -> list[Keyholder]:
     """The keyholders that the administrator does not run."""
     return [keyholder for keyholder in stage.keyholders if keyholder.card.index not in OWN]
 
@@ -123,7 +122,7 @@ def by_its_own_rights(trials: Trials, loot: Loot) -> None:
     ):
         write_entry(stage, "hospital", loot.own_terms, salt)
 
-    def ask(keyholder: KeyholderService) -> object:
+    def ask(keyholder: Keyholder) -> object:
         return keyholder.labels(_call(stage, keyholder, "labels", loot.own_terms.encode()))
 
     with trials.refused(KeyholderRefused, "   listing what lies there, on that grant"):
@@ -148,7 +147,7 @@ def in_the_clinicians_name(trials: Trials, loot: Loot) -> None:
     reply_key = public_key(new_seed())
     made_up = ReleaseAsked(record, loot.terms, _entry(stage, loot, reply_key), reply_key).encode()
 
-    def ask(keyholder: KeyholderService) -> object:
+    def ask(keyholder: Keyholder) -> object:
         return keyholder.release(_call(stage, keyholder, "release", made_up))
 
     with trials.refused(KeyholderRefused, "   a made-up entry in the clinician's name"):
@@ -162,7 +161,7 @@ def in_the_clinicians_name(trials: Trials, loot: Loot) -> None:
         one_works(KeyholderRefused, (partial(keyholder.release, call) for keyholder in honest(stage)))
 
 
-def _call(stage: Stage, keyholder: KeyholderService, verb: str, body: bytes) -> Call:
+def _call(stage: Stage, keyholder: Keyholder, verb: str, body: bytes) -> Call:
     """A call in the hospital's name."""
     return Call.signed(stage.chain.deployment, stage.people["hospital"].signer, keyholder.card, verb, body)
 
