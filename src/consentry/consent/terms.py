@@ -112,7 +112,8 @@ def typed_revoke(deployment: Deployment, patient: bytes, grant_id: bytes) -> dic
     return message(deployment, "Revoke", fields, domain=CONTROL)
 
 
-def _day(at: int) -> str:
+def minute(at: int) -> str:
+    """A time of a chain (seconds since 1970), as sentences and reports say it."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -129,4 +130,5 @@ def sentence(
         action = f"may add new records to my {what} records, and read nothing by this"
     else:
         action = f"may read my {what} records for {' and '.join(purposes) or 'no purpose at all'}"
-    return f"{who} {action}, from {_day(not_before)} until {_day(expires_at)}. I can end this at any time."
+    dates = f"from {minute(not_before)} until {minute(expires_at)}"
+    return f"{who} {action}, {dates}. I can end this at any time."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from consentry.admin import EMERGENCY, REVIEWER
 from consentry.chain.rpc import Event
+from consentry.consent.terms import minute
 from consentry.evidence.acts import ASKED, CONFIRMED
 from consentry.evidence.model import CONFIRM_WITHIN, OVERDUE, Finding, Glass, Report, counted
 from consentry.evidence.replay import Place, Replay
@@ -100,7 +100,7 @@ def _reviewed_badly(glass: Glass, at: int) -> Iterator[Finding]:
     if glass.reviewed_at and not glass.justified:
         yield Finding(where, f"its reviewer {glass.reviewer} found it not justified")
     elif not glass.reviewed_at and glass.is_overdue(at):
-        yield Finding(where, f"nobody has reviewed it; that was due on {_day(glass.open_until)}")
+        yield Finding(where, f"nobody has reviewed it; that was due on {minute(glass.open_until)}")
 
 
 def _notes(glass: Glass, at: int) -> Iterator[str]:
@@ -108,11 +108,7 @@ def _notes(glass: Glass, at: int) -> Iterator[str]:
     if not glass.confirmed_at:
         yield f"{where} was confirmed by nobody, and opened nothing"
     elif not glass.reviewed_at and not glass.is_overdue(at):
-        last = _day(glass.open_until + OVERDUE)
+        last = minute(glass.open_until + OVERDUE)
         yield f"{where} waits for its review, which is overdue after {last}"
     elif glass.reviewed_at and glass.is_overdue(at):
         yield f"the review of {where} came more than 72 hours late"
-
-
-def _day(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
