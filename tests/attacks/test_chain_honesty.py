@@ -21,7 +21,7 @@ from consentry.client import Proposal
 from consentry.errors import ChainUncertain
 from consentry.evidence import Journal, audit
 from consentry.keyholder import wire
-from consentry.keyholder.http.app import Desk
+from consentry.keyholder.http.desk import Desk
 from consentry.keyholder.http.metrics import Metrics
 from tests.attacks.support import Access, access, reason
 from tests.support.chains import ganache, tell

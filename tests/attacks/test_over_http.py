@@ -24,7 +24,7 @@ REFUSAL = (
 
 OTHERWISE = {("stop", "shape"), ("release", "stop")}
 """The first no document of the wire can hold, so that the service is never asked. The second is a stop while
-an entry is being checked: over HTTP one call is answered at a time, and it waits for the release to end."""
+an entry is being checked, given within the question to the chain; `test_stop_is_prompt.py` does it."""
 
 
 @pytest.fixture

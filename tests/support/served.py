@@ -15,7 +15,8 @@ import uvicorn
 from bench._anvil import free_port
 from consentry.errors import KeyholderRefused
 from consentry.keyholder import wire
-from consentry.keyholder.http.app import Desk, make_app
+from consentry.keyholder.http.app import make_app
+from consentry.keyholder.http.desk import Desk
 from consentry.keyholder.http.door import Limits
 from consentry.keyholder.http.metrics import Metrics
 from consentry.keyholder.http.server import Listening, configured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class Agreed(Rpc):
         endpoints.bind(deployed)
         self._moment: ContextVar[_Moment | None] = ContextVar("moment", default=None)
         self._proved: dict[tuple[bytes, str, str], list[Event]] = {}
+        self._keeping = threading.Lock()
         super().__init__(endpoints.first, deployed, folder)
 
     def check(self) -> None:
@@ -101,13 +103,15 @@ class Agreed(Rpc):
     def proved(self, header: Header, contract: str, event: str) -> list[Event]:
         """See `Rpc.proved`: one endpoint is enough, since the others know the block's hash."""
         key = (header.hash, contract, event)
-        if key not in self._proved:
-            _, there = self._head()
-            found = self.endpoints.any(lambda rpc: rpc.proved(header, contract, event), there)
+        if (known := self._proved.get(key)) is not None:
+            return known
+        _, there = self._head()
+        found: list[Event] = self.endpoints.any(lambda rpc: rpc.proved(header, contract, event), there)
+        with self._keeping:
             while len(self._proved) >= _KEPT:
-                self._proved.pop(next(iter(self._proved)), None)
+                self._proved.pop(next(iter(self._proved)))
             self._proved[key] = found
-        return self._proved[key]
+        return found
 
     def code(self, address: str) -> bytes:
         """See `Rpc.code`."""

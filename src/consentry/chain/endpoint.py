@@ -1,4 +1,4 @@
-"""One endpoint of several: its own connection and its own thread, so that none waits for another."""
+"""One endpoint of several: its own connection and its own threads, so that none waits for another."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from consentry.chain.node import connect
 from consentry.chain.rpc import Rpc
 from consentry.errors import BlockUnproved, ContractRefused, Unreachable, UsageError, WrongChain
 
+_THREADS = 8  # questions that a node is asked at once
 _LONGEST = 32 * 2**20  # bytes of one answer; the receipts of a full block are fewer
 _REST = 3.0  # seconds for which one in trouble is not asked
 _REMEMBERED = 600.0  # seconds for which a contradiction shows
@@ -63,31 +64,37 @@ class Endpoint:
             self.web3 = connect(node, patience=patience, longest=_LONGEST)
         else:
             self.name, self.web3 = "this process", node
+        self._count = _THREADS if isinstance(node, str) else 1  # py-evm answers one at a time
         self.trouble: Trouble | None = None
         self.contradictions = 0
         self._rpc: Rpc | None = None
-        self._looked = 0.0
+        self._looked, self._looking = 0.0, threading.Lock()
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[Endpoint], Any]] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
 
     def rpc(self, deployed: Deployed) -> Rpc:
         """The contracts of ``deployed`` here. Raises `WrongChain`, now and then asked anew: which node stands
         behind a URL may change."""
-        now = time.monotonic()
-        if self._rpc is None or self._rpc.deployed != deployed:
-            self._rpc = Rpc(self.web3, deployed)
-        elif self.trouble is not None or now - self._looked > _LOOK_AGAIN:
-            self._rpc.check()
-        else:
+        with self._looking:
+            now = time.monotonic()
+            if self._rpc is None or self._rpc.deployed != deployed:
+                self._rpc = Rpc(self.web3, deployed)
+            elif self.trouble is not None or now - self._looked > _LOOK_AGAIN:
+                self._rpc.check()
+            else:
+                return self._rpc
+            self._looked = now
             return self._rpc
-        self._looked = now
-        return self._rpc
 
     def ask(self, question: Callable[[Endpoint], Any]) -> Future[Any]:
-        """Has its thread ask ``question``; the result may be a `Trouble`, and is never an exception."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"chain {self.name}", daemon=True)
-            self._thread.start()
+        """Has one of its threads ask ``question``; the result may be a `Trouble`, and is never an
+        exception."""
+        with self._starting:
+            if len(self._threads) < self._count:
+                thread = threading.Thread(target=self._work, name=f"chain {self.name}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
         future: Future[Any] = Future()
         self._jobs.put((future, question))
         return future
@@ -105,8 +112,9 @@ class Endpoint:
             self.trouble = None
 
     def close(self) -> None:
-        """Ends its thread, once that is done with what it does."""
-        self._jobs.put(None)
+        """Ends its threads, each once it is done with what it does."""
+        for _ in self._threads:
+            self._jobs.put(None)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,10 +40,10 @@ class Event:
 
 
 class Rpc:
-    """The contracts of one deployment over one connection; calls are serialised, since py-evm is not
-    thread-safe. ``folder`` is where it writes down what is under way (None: in memory); ``receipts`` are
-    those of all that was sent from here. Raises `WrongChain` when the node is on another chain or lacks
-    the contracts."""
+    """The contracts of one deployment over one connection, for several threads; what is asked of py-evm in
+    this process, and what is sent, goes one at a time. ``folder`` is where it writes down what is under way
+    (None: in memory); ``receipts`` are those of all that was sent from here. Raises `WrongChain` when the
+    node is on another chain or lacks the contracts."""
 
     def __init__(self, web3: Web3, deployed: Deployed, folder: Path | None = None) -> None:
         self.web3, self.deployed = web3, deployed
@@ -80,7 +80,7 @@ class Rpc:
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        with self._lock, asking():
+        with self._lock if self._inside else nullcontext(), asking():
             yield
 
     @contextmanager
@@ -95,7 +95,7 @@ class Rpc:
 
     def send(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:
         """Sends one transaction and waits for it; see `Sender.send`."""
-        with self._guard():
+        with self._lock, self._guard():
             bound = self._contracts[contract].functions[function](*args)
             call = Call(bound.address, bound._encode_transaction_data())
             self.receipts.append(self._sender.send(signer, call))
@@ -103,8 +103,13 @@ class Rpc:
 
     def settle(self, signer: Signer) -> None:
         """See `Sender.settle`."""
-        with self._guard():
+        with self._lock, self._guard():
             self._sender.settle(signer)
+
+    def affords(self, address: str, gas: int) -> bool:
+        """Whether an account could pay for ``gas`` at the price that a transaction would offer now."""
+        with self._guard():
+            return self._sender.affords(address, gas)
 
     def events(
         self, contract: str, event: str, first: int | None = None, last: int | None = None, **filters: Any

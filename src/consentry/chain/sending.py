@@ -89,6 +89,12 @@ class Sender:
             base = self._base_fee()
             return Price(gas, base, 2 * base + _TIP, _TIP)
 
+    def affords(self, address: str, gas: int) -> bool:
+        """Whether ``address`` could pay for ``gas`` now."""
+        with asking():
+            there = self._web3.eth.get_balance(_sum(address))
+            return there >= gas * (2 * self._base_fee() + _TIP)
+
     # --- one transaction
 
     def _finish(self, signer: Signer, page: Page, call: Call | None) -> Receipt | None:

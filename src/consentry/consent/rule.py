@@ -65,6 +65,11 @@ class GrantState:
     at: int = 0
     ended_at: int = 0
 
+    @property
+    def revoked(self) -> bool:
+        """Whether it ended for good."""
+        return self.status == 2
+
 
 def why(
     terms: Terms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,6 +40,8 @@ class Answering:
         self._vault, self._chain = vault, chain
         self._deployment = chain.deployment
         self._lookback: Lookback | None = None
+        self._looking = threading.Lock()
+        self._seen: Head | None = None
 
     @property
     def card(self) -> KeyholderCard:
@@ -49,16 +52,29 @@ class Answering:
         """The chain's head, where chain and files answer; looks back first. Raises `Unreachable`."""
         self._vault.last_row()
         self.look_back()
-        return self._chain.head()
+        return self._head()
 
     def look_back(self) -> None:
         """Journals which entries of earlier releases a reorganisation took away, or moved. Raises
         `Unreachable`."""
-        if self._lookback is None:
-            self._lookback = Lookback(self._vault.rows())
-        with self._chain.at_one_head():
-            for kind, body in self._lookback.changed(self._chain):
+        with self._looking, self._chain.at_one_head():
+            lookback = self._lookback or self._begin()
+            for kind, body in lookback.changed(self._chain):
                 self._note(kind, body)
+
+    def _begin(self) -> Lookback:
+        rows = self._vault.rows()
+        lookback = Lookback(rows)
+        with self._vault.transaction():  # from here on each new row is added
+            for row in self._vault.rows(len(rows)):
+                lookback.add(row)
+            self._lookback = lookback
+        return lookback
+
+    def _head(self) -> Head:
+        """The chain's head, which is the newest one seen from now on."""
+        self._seen = self._chain.head()
+        return self._seen
 
     def close(self) -> None:
         """Closes its files: it answers no more."""
@@ -102,16 +118,23 @@ class Answering:
                 raise Denied(name) from None
 
     def _take(
-        self, verb: str, subject: bytes, body: Mapping[str, object], change: Callable[[], None]
+        self,
+        verb: str,
+        subject: bytes,
+        body: Mapping[str, object],
+        change: Callable[[], None],
+        *,
+        head: Head | None = None,
     ) -> Signed:
-        time = self._chain.head().time
+        """Makes a change with its row, as of ``head`` (by default the chain's own now)."""
+        head = head or self._head()
         with self._vault.transaction():
             change()
-            self._append(verb, body, time)
-        return self._sign(verb, subject)
+            self._append(verb, body, head.time)
+            return self._sign(verb, subject, head)
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
-        self._write(kind, body, self._chain.head().time)
+        self._write(kind, body, self._head().time)
 
     def _write(self, kind: str, body: Mapping[str, object], time: int | None) -> None:
         with self._vault.transaction():
@@ -129,11 +152,10 @@ class Answering:
         if self._lookback:
             self._lookback.add(row)
 
-    def _sign(self, verb: str, subject: bytes) -> Signed:
+    def _sign(self, verb: str, subject: bytes, head: Head) -> Signed:
         last = self._vault.last_row()
         assert last is not None
-        block = self._chain.head().number
-        signed = Signed(self._card.index, verb, subject, block, last.index, last.hash)
+        signed = Signed(self._card.index, verb, subject, head.number, last.index, last.hash)
         return replace(signed, signature=self._signer.sign_typed_data(signed.message(self._deployment)))
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from consentry.chain.contracts import Head
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import Terms, typed_revoke
 from consentry.envelope.deposit import Header, Part, open_shares, verify_part
 from consentry.envelope.leaf import record_id
 from consentry.envelope.statement import SignedStatement, Statement, verify_statement
+from consentry.errors import IntegrityError
 from consentry.keyholder.answering import Answering
 from consentry.keyholder.checks import DEAL, Deal, Denied
 from consentry.keyholder.held import Held
+from consentry.keyholder.journal import RELAYED
 from consentry.keyholder.messages import Signed, subject_of_stop
-from consentry.keys.typed import verify
+from consentry.keys.typed import recovered, verify
+
+_GAS = 80_000  # what a `revokeBySig` by an ordinary account's signature takes at most
 
 
 class Intake(Answering):
@@ -28,14 +33,13 @@ class Intake(Answering):
                 keyholders=self._roster.hash,
                 wallet=self._chain.wallet_accepts,
             )
-            self._chained(statement)
             body = {"patient": statement.patient, "segment": statement.segment, "hash": statement.hash}
-            return self._take(
-                "statement",
-                statement.hash,
-                {**body, "version": statement.version},
-                lambda: self._vault.add_statement(statement, signed),
-            )
+
+            def change() -> None:
+                self._chained(statement)
+                self._vault.add_statement(statement, signed)
+
+            return self._take("statement", statement.hash, {**body, "version": statement.version}, change)
 
     def _chained(self, statement: Statement) -> None:
         """It is held already, or the first one, or it follows the newest that is held."""
@@ -78,7 +82,7 @@ class Intake(Answering):
             self._check(DEAL, deal)
             records = self._opened(found, header)
             if {self._vault.envelope_of(record) for record, _ in records} == {found.envelope}:
-                return self._sign("deal", found.envelope)  # dealt before: nothing new
+                return self._sign("deal", found.envelope, self._head())  # dealt before: nothing new
             return self._store(found, header, records)
 
     def _opened(self, part: Part, header: Header) -> list[tuple[bytes, Held]]:
@@ -116,12 +120,55 @@ class Intake(Answering):
         with self._answering("stop", ""):
             if (len(patient), len(grant_id)) != (32, 32):
                 raise Denied("shape")
-            controller = self._chain.controller_of(patient)
             message = typed_revoke(self._deployment, patient, grant_id)
-            verify(message, signature, controller, self._chain.wallet_accepts)
+            if not self._granted(patient, grant_id, recovered(message, signature)):
+                controller = self._chain.controller_of(patient)
+                verify(message, signature, controller, self._chain.wallet_accepts)
             return self._take(
                 "stop",
                 subject_of_stop(patient, grant_id),
                 {"patient": patient, "grant": grant_id},
                 lambda: self._vault.add_stop(patient, grant_id, signature),
+                head=self._seen or self._past(),
             )
+
+    def not_relayed(self) -> dict[tuple[bytes, bytes], bytes]:
+        """The stops that no row says are on chain: the patient's signature by (patient, grant id)."""
+        rows = self._vault.rows()
+        done = {(row.body["patient"], row.body["grant"]) for row in rows if row.kind == RELAYED}
+        return {
+            (patient, grant_id): signature
+            for patient, grant_id, signature in self._vault.stops()
+            if ("0x" + patient.hex(), "0x" + grant_id.hex()) not in done
+        }
+
+    def relay(self, patient: bytes, grant_id: bytes, signature: bytes) -> None:
+        """Sees to it that a stop is on chain too, by a transaction of its own where nobody else sent one, and
+        journals it. Raises `ContractRefused` where the patient's controller is another one by now,
+        `NotEnoughEther`, or as `Chain.send`; it can always be done again."""
+        if not self._chain.grant_state(patient, grant_id).revoked:
+            signer = bytes.fromhex(self._chain.controller_of(patient)[2:])
+            signed = (patient, signer, grant_id, signature)
+            self._chain.send(self._signer, "ConsentRegistry", "revokeBySig", *signed)
+        self._note(RELAYED, {"patient": patient, "grant": grant_id})
+
+    def affords_relay(self) -> bool:
+        """Whether its account could pay for a revocation now. Raises `Unreachable`."""
+        return self._chain.rpc.affords(self._signer.address, _GAS)
+
+    def _granted(self, patient: bytes, grant_id: bytes, who: str | None) -> bool:
+        """Whether ``who`` signed the grant's key box, and was the patient's controller then. Who made a grant
+        may stop it, and the chain need not be there to say so: it may be slow, or gone."""
+        box = self._vault.find_box(patient, grant_id)
+        if box is None or who is None:
+            return False
+        try:
+            KeyBox.decode(box).verify(self._deployment, who)
+        except IntegrityError:
+            return False
+        return True
+
+    def _past(self) -> Head:
+        """What stands for the head until one was seen since the start: the time of the newest row."""
+        last = self._vault.last_row()
+        return Head(0, last.time if last else 0)

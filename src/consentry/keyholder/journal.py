@@ -18,12 +18,15 @@ from consentry.errors import JournalBroken
 from consentry.keys.binding import Deployment, word
 from consentry.keys.typed import SignatureInvalid, Signer, keys_message, verify
 
+RELAYED = "relayed"
+"""The kind of row that says that a stop is on chain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, stop, grants,
-    box given, labels, release, own, refused, uncertain, entry vanished, entry moved) and a flat ``body`` of
-    text."""
+    """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, stop, relayed,
+    grants, box given, labels, release, own, refused, uncertain, entry vanished, entry moved) and a flat
+    ``body`` of text. Calls are answered side by side: a row's time may be a block before the last one's."""
 
     index: int
     time: int

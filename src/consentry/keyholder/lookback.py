@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,15 +25,21 @@ class _Released(NamedTuple):
 
 
 class Lookback:
-    """The blocks of the entries that were released to, as the ``rows`` of the journal tell."""
+    """The blocks of the entries that were released to, as the ``rows`` of the journal tell; for several
+    threads."""
 
     def __init__(self, rows: list[Row]) -> None:
         self._released: dict[str, _Released] = {}
+        self._one = threading.Lock()
         for row in rows:
             self.add(row)
 
     def add(self, row: Row) -> None:
         """Takes note of a new journal row."""
+        with self._one:
+            self._add(row)
+
+    def _add(self, row: Row) -> None:
         body = row.body
         if row.kind == VANISHED:
             self._released.pop(body["release"], None)
@@ -48,7 +55,9 @@ class Lookback:
         for each. The newest are looked at first: a block that stands vouches for all before it.
 
         Raises `ChainUncertain`."""
-        newest_first = sorted(self._released.items(), key=lambda item: -item[1].block)
+        with self._one:
+            known = list(self._released.items())
+        newest_first = sorted(known, key=lambda item: -item[1].block)
         for release, one in newest_first:
             found = chain.hash_of(one.block)
             if found is not None and "0x" + found.hex() == one.hash:

@@ -88,7 +88,8 @@ class Signed:
 
     ``verb`` says what: ``statement``, ``box``, ``deal``, ``stop`` (``subject``: the hash of what it holds
     or stopped) or ``release`` (``subject``: the hash of the sealed answer). ``block`` is the keyholder's
-    head, ``row`` and ``row_hash`` the journal's newest row then.
+    head (of a stop the newest one that it had seen: it asks no node), ``row`` and ``row_hash`` the journal's
+    newest row then.
     """
 
     keyholder: int

@@ -6,6 +6,7 @@
     card.json                           what it gives to who deploys
     journal-token                       what it gives to the auditors that it lets read its journal
     deployments.json  keyholders.json   what who deployed gave to it
+    under-way/                          transactions that it sent and has not seen mined
     <deployment>/                       what it holds for that deployment
 """
 

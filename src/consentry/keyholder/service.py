@@ -46,7 +46,7 @@ class KeyholderService(Intake):
                 self._served(call.caller, box)
             self._note("box given", {"caller": call.caller, "patient": patient, "grant": grant_id})
             statements = self._vault.statements(patient, box.segment)
-            return BoxAnswer(found, tuple(statements), self._sign("box", box.hash))
+            return BoxAnswer(found, tuple(statements), self._sign("box", box.hash, self._head()))
 
     def _served(self, caller: str, box: KeyBox) -> None:
         if self._vault.stopped(box.patient, box.grant_id):
@@ -107,13 +107,14 @@ class KeyholderService(Intake):
             named = {"access": entry.access_id, "record": entry.record_id, "actor": entry.actor}
             where = {"block": entry.block, "block hash": self._chain.hash_of(entry.block) or b""}
             body = {**named, "grant": entry.grant_id, "answer": keccak(sealed), **where}
-            time = self._chain.head().time
+            head = self._head()
+            # Releases meet here, one at a time, and asking nobody: a stop is before this one or after it.
             with self._vault.transaction():
                 self._fresh(call)
                 now = self._vault.stopped(patient, entry.grant_id)  # one may have come meanwhile
                 self._check({"stop": RELEASE["stop"]}, replace(subject, stopped=now))
-                self._append("release", body, time)
-            return Released(sealed, self._sign("release", keccak(sealed)))
+                self._append("release", body, head.time)
+                return Released(sealed, self._sign("release", keccak(sealed), head))
 
     def own(self, call: Call) -> OwnAnswer:
         """See `Keyholder.own`."""

@@ -99,7 +99,7 @@ def sign(key: bytes, full: dict[str, Any]) -> bytes:
 def verify(full: dict[str, Any], signature: bytes, signer: str, wallet: WalletCheck | None = None) -> None:
     """Raises `SignatureInvalid` unless ``signer`` made ``signature``: ecrecover first (low s only, so
     that a delegated EIP-7702 account keeps its key's word), then ERC-1271 through ``wallet``."""
-    if _recovered(full, signature) == signer:
+    if recovered(full, signature) == signer:
         return
     if wallet is not None and wallet(signer, _digest_of(full), signature):
         return
@@ -108,7 +108,9 @@ def verify(full: dict[str, Any], signature: bytes, signer: str, wallet: WalletCh
     )
 
 
-def _recovered(full: dict[str, Any], signature: bytes) -> str | None:
+def recovered(full: dict[str, Any], signature: bytes) -> str | None:
+    """Whose key made ``signature`` over ``full`` (a checksummed address); None where it is nobody's, or one
+    that contracts do not take."""
     if len(signature) != 65 or int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
         return None
     if signature[64] not in (27, 28):  # as the contracts; others would be more signatures of one word

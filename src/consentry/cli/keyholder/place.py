@@ -76,7 +76,7 @@ class Opening:
         keyring = self.place.keyring(phrase(self.home))
         with self._endpoints() as endpoints:
             deployed = Deployments(self.home / "deployments.json").find(*endpoints.identify())
-            chain = Chain(endpoints, deployed)
+            chain = Chain(endpoints, deployed, self.home / "under-way")
             roster = Roster.load(self.home / "keyholders.json", deployed.keyholders)
             service = self.place.service(keyring, roster, chain, self.database, self.record_keys)
             with closing(service):

@@ -22,7 +22,7 @@ def init(home: Path, name: str, url: str) -> None:
 
     Run again, it keeps the keys and writes the card anew.
     """
-    from consentry.keyholder.place import Place
+    from consentry.keyholder.place import Place, card_of
 
     if not url.startswith(("https://", "http://")):
         raise UsageError(f"{url} is no http or https URL")
@@ -32,9 +32,11 @@ def init(home: Path, name: str, url: str) -> None:
     except NotFound:
         keyring = place.create(words)
     click.echo(place.introduce(keyring, name, url.rstrip("/")))
+    account = card_of(keyring, 1, name, url).address
     click.echo(
         "Give this card to who deploys; put deployments.json and keyholders.json beside it when they come "
-        "back. Who has the file journal-token reads your journal.",
+        "back. Who has the file journal-token reads your journal.\n"
+        f"Send some ether to {account}, and revocations that patients sign to it go on to the chain.",
         err=True,
     )
 
@@ -59,9 +61,22 @@ def init(home: Path, name: str, url: str) -> None:
     "--most-mib", default=32, show_default=True, type=click.IntRange(1, 1024), help="Size of one call."
 )
 @click.option(
+    "--relay/--no-relay",
+    default=True,
+    show_default=True,
+    help="Pass patients' signed stops on to the chain, paid by the keyholder's own account.",
+)
+@click.option(
+    "--relay-after",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds that a stop is left to the patient and to each keyholder before this one first.",
+)
+@click.option(
     "--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics here, on --host."
 )
-def serve(at: Opening, **options: Any) -> None:
+def serve(at: Opening, relay: bool, relay_after: float, **options: Any) -> None:
     """Serve until SIGTERM; logs are JSON on stderr.
 
     \b
@@ -77,4 +92,5 @@ def serve(at: Opening, **options: Any) -> None:
             f"the service needs the package {missing.name}: pip install 'consentry[keyholder]'"
         ) from None
     with at.service() as (service, _, endpoints):
-        run(service, endpoints, at.place.token(), **options)
+        after = relay_after if relay else None
+        run(service, endpoints, at.place.token(), relay_after=after, **options)

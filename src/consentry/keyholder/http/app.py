@@ -6,14 +6,10 @@ failed, a body that is none, and a path that is none. Only a keyholder that cann
 
 from __future__ import annotations
 
-import hmac
-import threading
-import time
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI, Header, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -23,15 +19,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consentry.errors import KeyholderRefused, Unreachable
 from consentry.keyholder import wire
+from consentry.keyholder.http.desk import Desk, json_of, refusal
 from consentry.keyholder.http.door import Door, Limits
-from consentry.keyholder.http.logs import plain
-from consentry.keyholder.http.metrics import Metrics
-from consentry.keyholder.service import KeyholderService
 
-_LOOK = 1.0  # seconds
 _FREE = frozenset({"/healthz", "/readyz"})
+_STOP = f"{wire.PREFIX}/stop"
 _OTHER: dict[int | str, dict[str, Any]] = {
     403: {"model": wire.Excuse, "description": "Refused; the reason stands in the keyholder's journal alone"},
     429: {"model": wire.Excuse, "description": "Too many calls from this address"},
@@ -55,76 +48,16 @@ class _Path(APIRoute):
         return handler
 
 
-def _json(document: BaseModel, status: int = 200) -> Response:
-    return Response(document.model_dump_json(by_alias=True), status, media_type="application/json")
-
-
-def refusal() -> Response:
-    """The one refusal."""
-    return _json(wire.REFUSED, 403)
-
-
-class Desk:
-    """Answers for one keyholder, and counts and logs how; ``token`` lets an auditor read the journal."""
-
-    def __init__(self, service: KeyholderService, metrics: Metrics, token: str) -> None:
-        self.service, self._metrics, self._token = service, metrics, token.encode()
-        self._log = structlog.get_logger("consentry.keyholder")
-        # One at a time: what was checked still holds when it is written down.
-        self._one = threading.Lock()
-        self._ready, self._looked = False, -_LOOK
-        metrics.watch(self.ready)
-
-    def answer(self, verb: str, make: Callable[[], BaseModel]) -> Response:
-        """What ``make`` gives, or why not."""
-        start, outcome = time.perf_counter(), "failed"
-        try:
-            with self._one:
-                answer = _json(make())
-            outcome = "answered"
-        except KeyholderRefused:
-            answer, outcome = refusal(), "refused"
-        except Unreachable as error:
-            answer, outcome = _json(wire.LATER, 503), "later"
-            self._log.error("cannot answer", verb=verb, why=str(error))
-        except Exception as error:
-            answer = refusal()
-            self._log.error("failed", verb=verb, **plain(error))
-        took = time.perf_counter() - start
-        self._metrics.answered(verb, outcome, took)
-        self._log.info(outcome, verb=verb, milliseconds=round(took * 1000, 1), bytes=len(answer.body))
-        return answer
-
-    def page(self, authorization: str, first: int) -> wire.Page:
-        """A page of the journal. Raises `KeyholderRefused`."""
-        said = authorization.encode("utf-8", "surrogateescape")
-        if not self._token or not hmac.compare_digest(said, b"Bearer " + self._token):
-            raise KeyholderRefused
-        rows = self.service.page(first, wire.PAGE)
-        return wire.Page(rows=tuple(wire.JournalRow.model_validate(row.to_json()) for row in rows))
-
-    def ready(self) -> bool:
-        """Whether chain and files answer, looked at once a second at most."""
-        with self._one:
-            if time.monotonic() - self._looked >= _LOOK:
-                self._ready, self._looked = self._look(), time.monotonic()
-            return self._ready
-
-    def _look(self) -> bool:
-        try:
-            head = self.service.ready()
-        except Unreachable as error:
-            self._log.error("not ready", why=str(error))
-            self._metrics.looked(None)
-            return False
-        self._metrics.looked((head.number, head.time))
-        return True
-
-
 class Health(BaseModel):
     """Whether the service runs, or can answer."""
 
     ready: bool
+
+
+class Readiness(Health):
+    """And whether its account has enough ether to pass revocations on to the chain, or ``off``."""
+
+    relay: str
 
 
 def make_app(desk: Desk, limits: Limits | None = None) -> FastAPI:
@@ -138,7 +71,12 @@ def make_app(desk: Desk, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.add_middleware(
-        Door, limits=limits or Limits(), refused=refusal(), later=_json(wire.LATER, 429), free=_FREE
+        Door,
+        limits=limits or Limits(),
+        refused=refusal(),
+        later=json_of(wire.LATER, 429),
+        free=_FREE,
+        urgent=frozenset({_STOP}),
     )
 
     @app.exception_handler(RequestValidationError)
@@ -160,15 +98,20 @@ def make_app(desk: Desk, limits: Limits | None = None) -> FastAPI:
     app.include_router(paths)
 
     @app.get("/healthz", response_model=Health)
-    def healthz() -> Response:
+    async def healthz() -> Response:
         """Whether the process runs."""
-        return _json(Health(ready=True))
+        return json_of(Health(ready=True))
 
-    @app.get("/readyz", response_model=Health, responses={503: {"model": Health}})
-    def readyz() -> Response:
+    @app.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
+    async def readyz() -> Response:
         """Whether chain and files answer."""
-        ready = desk.ready()
-        return _json(Health(ready=ready), 200 if ready else 503)
+
+        def looked() -> Response:
+            ready = desk.ready()
+            relay = desk.relay.funds if desk.relay else "off"
+            return json_of(Readiness(ready=ready, relay=relay), 200 if ready else 503)
+
+        return await desk.promptly(looked)
 
     return app
 
@@ -193,10 +136,9 @@ def _intake(paths: APIRouter, desk: Desk) -> None:
         return desk.answer("deal", lambda: wire.Acknowledgement.of(service.deal(asked.part)))
 
     @paths.post("/stop", response_model=wire.Acknowledgement)
-    def stop(asked: wire.Stop) -> Response:
+    async def stop(asked: wire.Stop) -> Response:
         """Takes a signed revocation as an immediate stop."""
-        words = (asked.patient, asked.grant_id, asked.signature)
-        return desk.answer("stop", lambda: wire.Acknowledgement.of(service.stop(*words)))
+        return await desk.promptly(lambda: desk.answer("stop", lambda: desk.stop(asked)))
 
 
 def _calls(paths: APIRouter, desk: Desk) -> None:

@@ -23,11 +23,13 @@ _REMEMBERED = 100_000  # callers
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``body`` bytes at most in one call, sent within ``patience`` seconds; ``rate`` calls a second from one
-    address on the average, and ten times as many at once (0: no limit)."""
+    address on the average, and ten times as many at once (0: no limit); ``at_once`` calls from all addresses
+    that are being answered, to which what is urgent comes in addition."""
 
     body: int = 32 << 20
     patience: float = 30.0
     rate: float = 50.0
+    at_once: int = 100
 
 
 class Allowance:
@@ -62,12 +64,21 @@ def caller(scope: Scope) -> str:
 
 class Door:
     """Lets in what keeps to ``limits``: it answers ``refused`` to a call that is too large or too slow, and
-    ``later`` to an address that calls too often. Health may always be asked."""
+    ``later`` to an address that calls too often, and to all while too much is being answered. Paths that are
+    ``free`` may always be asked; those that are ``urgent`` wait for nothing that is being answered."""
 
     def __init__(
-        self, app: ASGIApp, *, limits: Limits, refused: Response, later: Response, free: frozenset[str]
+        self,
+        app: ASGIApp,
+        *,
+        limits: Limits,
+        refused: Response,
+        later: Response,
+        free: frozenset[str],
+        urgent: frozenset[str],
     ) -> None:
-        self._app, self._limits, self._free = app, limits, free
+        self._app, self._limits, self._free, self._urgent = app, limits, free, urgent
+        self._answering = 0
         self._refused, self._later = refused, later
         self._allowance = Allowance(limits.rate)
         self._log = structlog.get_logger("consentry.keyholder")
@@ -80,8 +91,16 @@ class Door:
             await self._later(scope, receive, send)
         elif (body := await self._body(receive)) is None:
             await self._refused(scope, receive, send)
-        else:
+        elif scope["path"] in self._urgent:
             await self._inside(scope, _once(body, receive), send)
+        elif self._answering >= self._limits.at_once:
+            await self._later(scope, receive, send)
+        else:
+            self._answering += 1
+            try:
+                await self._inside(scope, _once(body, receive), send)
+            finally:
+                self._answering -= 1
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What nobody foresaw (a document of a depth without end) is refused like all else."""

@@ -15,6 +15,7 @@ from prometheus_client import (
 
 from consentry.chain.endpoint import State
 from consentry.chain.endpoints import Endpoints
+from consentry.keyholder.http.relay import Funds, Relay
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
@@ -41,6 +42,20 @@ class Metrics:
         self._lies = Gauge(
             f"{prefix}_node_contradictions", "How often it contradicted others", ["node"], registry=found
         )
+
+        self._relayed = Gauge(
+            f"{prefix}_relayed", "Stops that it saw go on chain since its start", registry=found
+        )
+        self._waiting = Gauge(f"{prefix}_relay_waiting", "Stops that are not on chain yet", registry=found)
+        self._refusals = Gauge(f"{prefix}_relay_refused", "Stops that the contract refused", registry=found)
+        self._funded = Gauge(f"{prefix}_relay_funded", "1 while it can pay for a revocation", registry=found)
+
+    def follow(self, relay: Relay) -> None:
+        """Has ``relay`` asked each time that somebody looks."""
+        self._relayed.set_function(lambda: relay.relayed)
+        self._waiting.set_function(lambda: relay.waiting)
+        self._refusals.set_function(lambda: relay.refused)
+        self._funded.set_function(lambda: float(relay.funds is Funds.ENOUGH))
 
     def answered(self, verb: str, outcome: str, seconds: float) -> None:
         """Counts one call; ``outcome`` is answered, refused, later or failed."""

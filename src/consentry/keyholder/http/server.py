@@ -14,10 +14,12 @@ from fastapi import FastAPI
 
 from consentry.chain import Endpoints
 from consentry.errors import UsageError
-from consentry.keyholder.http.app import Desk, make_app
+from consentry.keyholder.http.app import make_app
+from consentry.keyholder.http.desk import Desk
 from consentry.keyholder.http.door import Limits
 from consentry.keyholder.http.logs import configure
 from consentry.keyholder.http.metrics import Metrics
+from consentry.keyholder.http.relay import Relay
 from consentry.keyholder.service import KeyholderService
 
 _STOP_SECONDS = 30
@@ -85,15 +87,25 @@ def serve(
     rate: float,
     most_mib: int,
     metrics_port: int | None,
+    relay_after: float | None,
     host: str,
     **where: Any,
 ) -> None:
-    """Serves ``service`` with logs and metrics. Raises `UsageError`."""
+    """Serves ``service`` with logs and metrics, and passes its stops on to the chain unless ``relay_after``
+    (seconds, see `Relay`) is None. Raises `UsageError`."""
     configure()
     metrics = Metrics(endpoints)
+    relay = None if relay_after is None else Relay(service, relay_after)
+    if relay:
+        metrics.follow(relay)
+        relay.start()
     _count(metrics, host, metrics_port)
     limits = Limits(body=most_mib << 20, rate=rate)
-    run(make_app(Desk(service, metrics, token), limits), Listening(host, **where))
+    try:
+        run(make_app(Desk(service, metrics, token, relay), limits), Listening(host, **where))
+    finally:
+        if relay:
+            relay.close()
 
 
 def _count(metrics: Metrics, host: str, port: int | None) -> None:

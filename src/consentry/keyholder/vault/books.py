@@ -152,6 +152,12 @@ class Vault:
         with self._data.reading() as connection:
             return connection.scalar(asked) is not None
 
+    def stops(self) -> list[tuple[bytes, bytes, bytes]]:
+        """All that was stopped: patient, grant id, the patient's signature."""
+        asked = select(stops.c.patient, stops.c.grant_id, stops.c.signature)
+        with self._data.reading() as connection:
+            return [(one.patient, one.grant_id, one.signature) for one in connection.execute(asked)]
+
     # --- envelopes
 
     def envelope_of(self, record_id: bytes) -> bytes | None:
