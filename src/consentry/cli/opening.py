@@ -166,3 +166,5 @@ def _say(desk: Desk, opened: Opened, asked: Asked) -> None:
     click.echo(f"Keyholders {who} released their shares. {desk.cost()}.", err=True)
     for cheat in opened.cheats:
         click.secho(f"An answer did not hold and was not used: {cheat}", fg="red", err=True)
+    for proof in opened.proofs:
+        click.echo(f"What proves it, for who judges, and for nobody else: {proof}", err=True)

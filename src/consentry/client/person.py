@@ -27,15 +27,21 @@ class Copy:
 
     def heard(self) -> list[Signed]:
         """The signed answers, for an audit."""
-        return [
-            Signed(k, verb, bytes.fromhex(subject), block, row, bytes.fromhex(rh), bytes.fromhex(sig))
-            for k, verb, subject, block, row, rh, sig in self.answers
-        ]
+        return [_signed(*one) for one in self.answers]
 
-    def hear(self, signed: Signed) -> None:
-        """Keeps a keyholder's signed answer."""
+    def hear(self, signed: Signed) -> Signed | None:
+        """Keeps a keyholder's signed answer. Gives an earlier one that names another row of the same number:
+        then its journal was forked."""
+        where = [signed.keyholder, signed.row]
+        same = [one for one in self.answers if [one[0], one[4]] == where and one[5] != signed.row_hash.hex()]
         words = [signed.subject.hex(), signed.block, signed.row, signed.row_hash.hex()]
         self.answers.append([signed.keyholder, signed.verb, *words, signed.signature.hex()])
+        return _signed(*same[0]) if same else None
+
+
+def _signed(k: int, verb: str, subject: str, block: int, row: int, row_hash: str, signature: str) -> Signed:
+    fields = (bytes.fromhex(subject), block, row, bytes.fromhex(row_hash), bytes.fromhex(signature))
+    return Signed(k, verb, *fields)
 
 
 class Person:
@@ -46,6 +52,7 @@ class Person:
         self.signer, self.keyring = signer, keyring
         name = f"{signer.address}-{scope.hex()[:16]}"
         self.outbox = Outbox(home / "outbox" / name, keyring.subkey("outbox"))
+        self.proofs = home / "proofs"
         self._path, self._key = home / "keyrings" / f"{name}.copy", keyring.subkey("copy")
         self.copy = self._load()
 

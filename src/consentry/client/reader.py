@@ -8,7 +8,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import BinaryIO, cast
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
 
 from eth_utils.crypto import keccak
 
@@ -19,24 +20,36 @@ from consentry.client.group import Group
 from consentry.client.labels import Listing
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
+from consentry.client.proof import Given, Proof
 from consentry.client.steps import Step, durable
-from consentry.envelope.leaf import Label, Leaf, check_share, data_key
-from consentry.errors import BlobAltered, EnvelopesDiffer, IntegrityError, ShareMismatch, TooFewKeyholders
+from consentry.envelope.leaf import Label, Leaf, data_key
+from consentry.errors import (
+    BlobAltered,
+    ConsentryError,
+    DealInconsistent,
+    EnvelopesDiffer,
+    IntegrityError,
+    JournalBroken,
+    ShareMismatch,
+    TooFewKeyholders,
+)
 from consentry.keyholder.checks import MAX_AGE
-from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, Released, release_info
+from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, Released
 from consentry.keyholder.roster import KeyholderCard
-from consentry.keys.binding import abi_decode
-from consentry.keys.hpke import new_seed, public_key, unwrap
+from consentry.keys.hpke import new_seed, public_key
 from consentry.store import Store
 
 _MEMORY = 8 << 20
 _NO_AGENT = bytes(32)
 
+Failed = TypeVar("Failed", bound=ConsentryError)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An opened record. ``file`` stands at its start; ``access_id`` is the entry (empty for the patient's
-    own); ``keyholders`` released shares, ``cheats`` names those whose answers did not hold."""
+    own); ``keyholders`` released shares, ``cheats`` names those whose answers did not hold, ``proofs``
+    are the files that show it to others."""
 
     record_id: bytes
     label: Label
@@ -45,16 +58,29 @@ class Opened:
     access_id: bytes = b""
     keyholders: tuple[int, ...] = ()
     cheats: tuple[str, ...] = ()
+    proofs: tuple[Path, ...] = ()
 
 
 Deliver = Callable[[Opened], None]
 """Takes what was opened to where it belongs, before the verb is over: a cut until then costs no new entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    leaf: Leaf
-    share: bytes = field(repr=False)
+@dataclass(slots=True)
+class _Heard:
+    """What keyholders answered to one entry: the good answers by leaf and keyholder, all answers as they
+    came, who cheated, and what proves it."""
+
+    asked: ReleaseAsked
+    reply_seed: bytes = field(repr=False)
+    good: dict[bytes, dict[int, Given]] = field(default_factory=lambda: defaultdict(dict))
+    answers: dict[int, Released] = field(default_factory=dict)
+    cheats: list[str] = field(default_factory=list)
+    proofs: list[Path] = field(default_factory=list)
+
+    @property
+    def best(self) -> dict[int, Given]:
+        """The good answers that have one leaf, most of all."""
+        return max(self.good.values(), key=len, default={})
 
 
 class Reader:
@@ -72,14 +98,25 @@ class Reader:
         parcel = self._me.outbox.parcel("open", listing.record_id, listing.grant.id, purpose)
         entry = self._request(parcel, listing, purpose)
         self._await_depth(entry)
-        shares, cheats = self._releases(listing, entry, bytes.fromhex(parcel.state["replySeed"]))
-        leaf = next(iter(shares.values())).leaf
-        key = data_key(listing.place, leaf, listing.half, {i: s.share for i, s in shares.items()})
+        heard = self._releases(listing, entry, bytes.fromhex(parcel.state["replySeed"]))
+        shares = {index: given.share for index, given in heard.best.items()}
+        leaf = next(iter(heard.best.values())).leaf
+        try:
+            key = data_key(listing.place, leaf, listing.half, shares)
+        except DealInconsistent as error:
+            raise self._told(error, self._prove(heard, error, *shares)) from None
         if self._chain.anchor_of(listing.label.contributor, leaf.record_id) != leaf.anchor:
             raise IntegrityError("the record is not the one that its contributor anchored")
         file, size = fetch(self._store, self._chain, leaf, key, listing.label.media_type)
         opened = Opened(
-            leaf.record_id, listing.label, file, size, entry.access_id, tuple(sorted(shares)), tuple(cheats)
+            leaf.record_id,
+            listing.label,
+            file,
+            size,
+            entry.access_id,
+            tuple(sorted(shares)),
+            tuple(heard.cheats),
+            tuple(heard.proofs),
         )
         deliver(opened)
         parcel.drop()
@@ -121,15 +158,12 @@ class Reader:
         while self._chain.settled() < entry.block:
             time.sleep(1)
 
-    def _releases(
-        self, listing: Listing, entry: Entry, reply_seed: bytes
-    ) -> tuple[dict[int, _Share], list[str]]:
-        """t good shares of one leaf. Names a keyholder that gives a wrong one and goes on; raises
-        `TooFewKeyholders`, or `EnvelopesDiffer` when no t agree on the leaf."""
-        asked = ReleaseAsked(listing.record_id, listing.grant.granted.terms, entry, public_key(reply_seed))
-        body, need = asked.encode(), self._group.roster.threshold
-        by_leaf: dict[bytes, dict[int, _Share]] = defaultdict(dict)
-        cheats: list[str] = []
+    def _releases(self, listing: Listing, entry: Entry, reply_seed: bytes) -> _Heard:
+        """t good shares of one leaf. Names a keyholder that gives a wrong one, keeps the proof and goes on;
+        raises `TooFewKeyholders`, or `EnvelopesDiffer` when no t agree on the leaf."""
+        terms = listing.grant.granted.terms
+        asked = ReleaseAsked(listing.record_id, terms, entry, public_key(reply_seed))
+        heard, need = _Heard(asked, reply_seed), self._group.roster.threshold
 
         def send(keyholder: Keyholder, call: Call) -> Released:
             return keyholder.release(call)
@@ -138,39 +172,58 @@ class Reader:
             subject = keccak(released.sealed)
             released.signed.verify(self._chain.deployment, card, "release", subject)
             durable(Step.RELEASED)
-            self._me.copy.hear(released.signed)
             try:
-                share = self._opened_share(listing, entry, card.index, released.sealed, reply_seed)
+                self._take(heard, card.index, released)
             except IntegrityError as error:
-                cheats.append(f"keyholder {card.index}: {type(error).__name__}")
+                heard.cheats.append(f"keyholder {card.index}: {type(error).__name__}")
                 raise
-            by_leaf[share.leaf.hash][card.index] = share
 
         def missing(_: dict[int, None]) -> int:
-            return need - max(map(len, by_leaf.values()), default=0)
+            return need - len(heard.best)
 
+        body = asked.encode()
         _, outcome = self._group.ask(self._me.signer, "release", body, send, check, missing)
         self._me.save()
-        good = max(by_leaf.values(), key=len, default={})
-        if len(good) >= need:
-            others = sorted(index for shares in by_leaf.values() if shares is not good for index in shares)
-            return good, cheats + [f"keyholder {index}: EnvelopesDiffer" for index in others]
-        if len(by_leaf) > 1:
-            raise EnvelopesDiffer("the keyholders hold different leaves of this record; no t agree")
-        raise TooFewKeyholders(outcome.describe("not released", len(good), need))
+        if len(heard.good) > 1:
+            others = [next(iter(leaf)) for leaf in heard.good.values()]
+            error = EnvelopesDiffer("the keyholders hold different leaves of this record; no t agree")
+            proof = self._prove(heard, error, *others[:2])
+            if len(heard.best) < need:
+                raise self._told(error, proof)
+            wrong = sorted({i for leaf in heard.good.values() for i in leaf} - set(heard.best))
+            heard.cheats += [f"keyholder {index}: EnvelopesDiffer" for index in wrong]
+        if len(heard.best) < need:
+            too_few = TooFewKeyholders(outcome.describe("not released", len(heard.best), need))
+            raise self._told(too_few, *heard.proofs)
+        return heard
 
-    def _opened_share(
-        self, listing: Listing, entry: Entry, index: int, sealed: bytes, reply_seed: bytes
-    ) -> _Share:
-        patient = listing.place.patient
-        info = release_info(self._chain.deployment, patient, entry, index)
-        answer = unwrap(sealed, reply_seed, info)
-        open_part, sealed_part, share = abi_decode(["bytes", "bytes", "bytes32"], answer, "a release")
-        leaf = Leaf.decode(open_part, sealed_part)
-        if leaf.record_id != listing.record_id or leaf.record_salt != listing.record_salt:
-            raise ShareMismatch(f"keyholder {index} released another record")
-        check_share(leaf, index, share)
-        return _Share(leaf, share)
+    def _take(self, heard: _Heard, index: int, released: Released) -> None:
+        """Takes one answer; keeps the proof where it cannot be one of an honest keyholder."""
+        heard.answers[index] = released
+        deployment = self._chain.deployment
+        if (earlier := self._me.copy.hear(released.signed)) is not None:
+            heard.proofs.append(Proof.of_fork(deployment, earlier, released.signed).save(self._me.proofs))
+            raise JournalBroken("its journal was forked: it signed two rows of one number")
+        try:
+            given = Given.opened(deployment, heard.asked, index, released.sealed, heard.reply_seed)
+        except ShareMismatch as error:
+            self._prove(heard, error, index)
+            raise
+        heard.good[given.leaf.hash][index] = given
+
+    def _prove(self, heard: _Heard, error: IntegrityError, *indexes: int) -> Path:
+        """Keeps what proves ``error`` to others."""
+        answers = [heard.answers[index] for index in sorted(indexes)]
+        found = Proof.of_release(
+            self._chain.deployment, type(error).__name__, heard.asked, heard.reply_seed, *answers
+        )
+        heard.proofs.append(found.save(self._me.proofs))
+        return heard.proofs[-1]
+
+    @staticmethod
+    def _told(error: Failed, *proofs: Path) -> Failed:
+        """The error, with where its proofs are."""
+        return type(error)(f"{error}; the proof is in {', '.join(map(str, proofs))}") if proofs else error
 
 
 def fetch(store: Store, chain: Chain, leaf: Leaf, key: bytes, media_type: str) -> tuple[BinaryIO, int]:
