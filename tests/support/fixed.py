@@ -82,9 +82,9 @@ class Dealt:
         return self.header.place(DEPLOYMENT)
 
 
-def dealt(records: int = 1, *, by: LocalSigner = HOSPITAL) -> Dealt:
+def dealt(records: int = 1, *, by: LocalSigner = HOSPITAL, under: Statement | None = None) -> Dealt:
     """An envelope of ``records`` records into the patient's segment, signed."""
-    header, halves = new_header(DEPLOYMENT, a_statement(), by.address, 3, 5)
+    header, halves = new_header(DEPLOYMENT, under or a_statement(), by.address, 3, 5)
     leaves = [
         make_leaf(
             header.place(DEPLOYMENT),

@@ -16,7 +16,7 @@ from eth_utils.address import is_checksum_address
 from consentry.chain.manifest import NAMES
 from consentry.errors import NotFound, UsageError
 from consentry.files import write_private
-from consentry.keys.binding import Deployment
+from consentry.keys.binding import Deployment, json_decode
 
 FINALITIES = ("latest", "safe", "finalized")
 """What the newest block that counts may be: the newest of all, or what the chain's validators vouch for."""
@@ -121,10 +121,10 @@ class Deployments:
 
     def _read(self) -> dict[str, Any]:
         try:
-            document = json.loads(self.path.read_text("utf-8"))
+            document = json_decode(self.path.read_bytes())
             if document["format"] != _FORMAT:
                 raise ValueError
-            return dict(document["deployments"])
+            return {**document["deployments"]}
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError):

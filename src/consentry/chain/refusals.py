@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from functools import cache
 
 from eth_abi.abi import decode
@@ -36,7 +37,8 @@ def named_error(error: Exception) -> ContractRefused | None:
 def _revert_data(error: Exception) -> bytes | None:
     data = getattr(error, "data", None)
     if isinstance(data, str) and data.startswith("0x"):
-        return bytes.fromhex(data[2:])
+        with suppress(ValueError):  # a node may say anything
+            return bytes.fromhex(data[2:])
     if isinstance(error, ContractLogicError):
         return b""
     if type(error).__name__ == "TransactionFailed":  # eth-tester puts the bytes into the text

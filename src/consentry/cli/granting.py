@@ -18,6 +18,7 @@ from consentry.client import Group, Offered, Proposal, deliver
 from consentry.consent.card import Card
 from consentry.consent.terms import DEPOSIT, MEMBERS, READ
 from consentry.errors import UsageError
+from consentry.keys.binding import json_decode
 from consentry.keys.typed import Signer
 
 _STATUS = {0: "not in force yet", 1: "in force", 2: "ended"}
@@ -103,7 +104,7 @@ def sign(desk: Desk, proposal: Proposal, path: Path, *, force: bool) -> None:
 def deliver_file(chain: Chain, group: Group, signer: Signer, path: Path) -> None:
     """Delivers the grant in the file ``path``. Raises `UsageError` for a file that is none."""
     try:
-        handed = json.loads(path.read_bytes())
+        handed = json_decode(path.read_bytes())
     except (OSError, ValueError):
         raise UsageError(f"{path} cannot be read as a grant; ask the patient for it again") from None
     with progress("giving the key to the keyholders, then granting on chain"):

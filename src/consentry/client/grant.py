@@ -155,7 +155,7 @@ def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) 
             bytes.fromhex(handed[name].removeprefix("0x")) for name in words
         )
         chain_id, contract = int(handed["chainId"]), str(handed["contract"])
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise UsageError("the file is not a grant of this version; ask the patient for it again") from None
     if (chain_id, genesis, contract) != (deployment.chain_id, deployment.genesis, deployment.registry):
         raise UsageError("the grant was signed for another chain or contract; connect to that one")

@@ -16,7 +16,7 @@ from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
 from consentry.errors import CardInvalid
-from consentry.keys.binding import Deployment, abi_encode, identity
+from consentry.keys.binding import Deployment, abi_encode, identity, json_decode
 from consentry.keys.hpke import ALGORITHM, check_public_key
 from consentry.keys.typed import SignatureInvalid, WalletCheck, keys_message, message, verify
 
@@ -73,7 +73,7 @@ class Card:
 
 def _fields(text: str | bytes, file_format: str, cls: type[Any]) -> dict[str, Any]:
     try:
-        fields = json.loads(text)
+        fields = json_decode(text)
         if fields.pop("format") != file_format or set(fields) != set(cls.__dataclass_fields__):
             raise ValueError
         for name, value in fields.items():

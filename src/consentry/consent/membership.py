@@ -23,7 +23,7 @@ from eth_utils.crypto import keccak
 
 from consentry.consent.card import Card
 from consentry.errors import IntegrityError, Refused, WrapBroken
-from consentry.keys.binding import Deployment, abi_encode
+from consentry.keys.binding import Deployment, abi_encode, json_decode
 from consentry.keys.hpke import public_key, unwrap, wrap
 from consentry.keys.typed import SignatureInvalid, Signer, WalletCheck, keys_message, verify
 
@@ -75,7 +75,7 @@ class Membership:
     def from_json(cls, text: str | bytes) -> Membership:
         """Raises `MembershipInvalid` for a file that is none."""
         try:
-            fields = json.loads(text)
+            fields = json_decode(text)
             if fields.pop("format") != _FORMAT or set(fields) != set(cls.__dataclass_fields__):
                 raise ValueError
             for name in ("deployment", "wrapped", "signature"):

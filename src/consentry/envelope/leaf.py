@@ -23,7 +23,7 @@ from consentry.errors import (
     WrapBroken,
 )
 from consentry.keys import shamir
-from consentry.keys.binding import Deployment, abi_decode, abi_encode
+from consentry.keys.binding import Deployment, abi_decode, abi_encode, json_decode
 from consentry.keys.hpke import hkdf, open_once, seal_once
 
 _OPEN = ["bytes32", "bytes32[]", "bytes32"]  # record id, share commitments, commit A
@@ -51,7 +51,7 @@ class Label:
     def decode(cls, data: bytes) -> Label:
         """Raises `IntegrityError`."""
         try:
-            fields = json.loads(data)
+            fields = json_decode(data)
             if set(fields) != set(cls.__dataclass_fields__) or not is_checksum_address(fields["contributor"]):
                 raise ValueError
             return cls(**{name: str(value) for name, value in fields.items()})

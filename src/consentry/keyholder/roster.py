@@ -17,7 +17,7 @@ from eth_utils.crypto import keccak
 
 from consentry.errors import IntegrityError, NotFound, UsageError
 from consentry.files import write_private
-from consentry.keys.binding import abi_encode
+from consentry.keys.binding import abi_encode, json_decode
 from consentry.keys.hpke import check_public_key
 
 _FORMAT = "consentry keyholders 1"
@@ -47,13 +47,15 @@ class Roster:
     def __post_init__(self) -> None:
         """Raises `UsageError` for a threshold, indexes or accounts that make no sense."""
         indexes, count = [card.index for card in self.keyholders], len(self.keyholders)
+        if any(type(number) is not int for number in (self.threshold, *indexes)):
+            raise UsageError("the threshold and the keyholders' indexes are numbers")
         if indexes != list(range(1, count + 1)) or not 1 <= self.threshold <= count <= 255:
             raise UsageError("keyholders are numbered 1..n, and the threshold lies between 1 and n")
+        if not all(isinstance(text, str) for c in self.keyholders for text in (c.name, c.address, c.url)):
+            raise UsageError("each keyholder has a name, an address and a URL")
         accounts = {card.address for card in self.keyholders}
         if len(accounts) < count or not all(map(is_checksum_address, accounts)):
             raise UsageError("each keyholder has a checksummed address of its own")
-        if not all(isinstance(text, str) for card in self.keyholders for text in (card.name, card.url)):
-            raise UsageError("each keyholder has a name and a URL")
 
     @property
     def count(self) -> int:
@@ -82,7 +84,7 @@ class Roster:
     def load(cls, path: Path, expected: bytes) -> Roster:
         """Raises `NotFound`, `UsageError`, or `IntegrityError` when the hash is not ``expected``."""
         try:
-            document = json.loads(path.read_text("utf-8"))
+            document = json_decode(path.read_bytes())
             if document["format"] != _FORMAT:
                 raise ValueError
             cards = tuple(_card(c, c["index"]) for c in document["keyholders"])
@@ -128,7 +130,7 @@ def assemble(cards: Sequence[Path], threshold: int) -> Roster:
     found = []
     for index, path in enumerate(files, 1):
         try:
-            document = json.loads(path.read_text("utf-8"))
+            document = json_decode(path.read_bytes())
             if document["format"] != _CARD:
                 raise ValueError
             found.append(_card(document, index))
@@ -137,6 +139,6 @@ def assemble(cards: Sequence[Path], threshold: int) -> Roster:
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path} is not a keyholder's card of this version") from None
         check_public_key(found[-1].public_key)
-        if not found[-1].url.startswith(("https://", "http://")):
+        if not str(found[-1].url).startswith(("https://", "http://")):
             raise UsageError(f"{path} names no http or https URL at which the keyholder answers")
     return Roster(threshold, tuple(found))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import ContextFramesBytesIO
+from eth_abi.registry import registry
 from eth_utils.crypto import keccak
+from pydantic_core import from_json
 
 from consentry.errors import IntegrityError, UsageError
 
 PROTOCOL = "consentry/1"
+_TIMES = 8  # an honest encoding is read four times over: heads and what is nested in them are looked at first
 
 
 def word(value: bytes | int | str) -> bytes:
@@ -59,18 +64,46 @@ def abi_encode(types: list[str], values: list[Any]) -> bytes:
     return bytes(encode(types, values))
 
 
+class _Bounded(ContextFramesBytesIO):
+    """Gives what it holds a few times over and no more: pointers may all lead to one tail, and what they give
+    would grow with the square of what came."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)  # type: ignore[no-untyped-call]
+        self._left = _TIMES * len(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        self._left -= len(found)
+        if self._left < 0:
+            raise IntegrityError
+        return found
+
+
+class _Decoder(ABIDecoder):
+    stream_class = _Bounded
+
+
+_decode = _Decoder(registry).decode
+
+
 def abi_decode(types: list[str], data: bytes, what: str) -> tuple[Any, ...]:
     """The inverse of `abi_encode`, for exactly these bytes: a second encoding of the same values,
     trailing bytes or a truncation raise `IntegrityError` naming ``what``."""
     try:
-        values = tuple(decode(types, data))
-        if encode(types, list(values)) != data:
-            raise IntegrityError(f"{what} is not in its one encoding; it was altered or is not one")
-    except IntegrityError:
-        raise
+        values = _decode(types, data)
+        again = encode(types, list(values))
     except Exception:  # eth_abi raises many kinds on hostile bytes; none may get past a parser
         raise IntegrityError(f"{what} cannot be read; it was altered, cut or is not one") from None
+    if again != data:
+        raise IntegrityError(f"{what} is not in its one encoding; it was altered or is not one")
     return values
+
+
+def json_decode(data: str | bytes) -> Any:
+    """JSON from outside. Raises `ValueError` for anything else, for a depth without end, which Python's own
+    reader goes down with, and for NaN and halves of a character."""
+    return from_json(data, allow_inf_nan=False)
 
 
 def identity(address: str) -> bytes:

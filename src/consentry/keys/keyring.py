@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from consentry.errors import KeyringLocked, NotFound, WrapBroken
 from consentry.files import write_private
+from consentry.keys.binding import json_decode
 from consentry.keys.hpke import hkdf, new_seed, open_once, public_key, seal_once
 
 _FORMAT = "consentry keyring 1"
@@ -59,7 +60,7 @@ class Keyring:
         """Opens a keyring file. Raises `NotFound` where there is none and `KeyringLocked` where the
         passphrase is wrong or the file was damaged (the two cannot be told apart)."""
         try:
-            document = json.loads(path.read_bytes())
+            document = json_decode(path.read_bytes())
         except FileNotFoundError:
             raise NotFound(f"there is no keyring {path.name}; run enrol first") from None
         except ValueError:
@@ -73,7 +74,7 @@ class Keyring:
             salt = bytes.fromhex(document["argon2id"]["salt"])
             opened = open_once(_derive(passphrase, salt, cost), bytes.fromhex(document["sealed"]))
             return cls._from(json.loads(opened))
-        except (KeyError, TypeError, ValueError, WrapBroken):
+        except (KeyError, OverflowError, TypeError, ValueError, WrapBroken):
             raise KeyringLocked(
                 f"the keyring {path.name} does not open: the passphrase is wrong or the file is damaged; "
                 "try the passphrase again, or put back a copy of the file"

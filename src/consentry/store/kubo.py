@@ -23,7 +23,10 @@ _ADD = {"cid-version": "1", "raw-leaves": "true", "chunker": "size-1048576", "pi
 _PIN = {"pin-roots": "true", "stats": "true"}
 _HELLO = 10.0  # seconds
 # What the client raises: on the way, and for an answer that Kubo does not give.
-_FAILURES = (exceptions.Error, RequestException, OSError, AssertionError, LookupError, TypeError, ValueError)
+_FAILURES = (
+    *(exceptions.Error, RequestException, OSError, AssertionError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
 
 
 class KuboStore:
