@@ -38,6 +38,10 @@ demo: $(if $(filter kubo,$(STORE)),kubo,setup) ## Tell the whole story (BUNDLE=f
 story: kubo ## The insider: an administrator with store, hospital and two keyholders (BUNDLE=file, KEYHOLDERS=services)
 	@$(MET) $(APE) run story $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
+.PHONY: drill
+drill: setup ## Kill and freeze keyholders, cheat in every way, and say what each attacker got (SCENE=name)
+	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(APE) run drill $(if $(SCENE),--scene '$(SCENE)')
+
 .PHONY: test
 test: kubo age ## Run every test
 	$(BIN)/python -m tools.assure slither

@@ -10,10 +10,11 @@ import pytest
 from eth_utils.crypto import keccak
 
 from consentry.chain.contracts import Entry
+from consentry.cli.drill.envelopes import made_by_hand
 from consentry.client import Group, Proposal
 from consentry.consent.terms import DEPOSIT, READ, Terms
-from consentry.envelope.deposit import Part, make_parts, message, new_header
-from consentry.envelope.leaf import Label, Leaf, make_leaf, record_id
+from consentry.envelope.deposit import Part
+from consentry.envelope.leaf import record_id
 from consentry.envelope.statement import Statement
 from consentry.errors import KeyholderRefused
 from consentry.keyholder.messages import Call, ReleaseAsked, Released
@@ -179,41 +180,12 @@ def statement_of(world: World, kind: str, who: str = "patient") -> Statement:
 
 
 def envelope(
-    world: World,
-    who: str,
-    statement: Statement,
-    terms: Terms | None = None,
-    *,
-    leaves: Callable[[Leaf], list[Leaf]] = lambda leaf: [leaf],
-    shares: Callable[[list[bytes]], list[bytes]] = lambda shares: shares,
-    salt: bytes | None = None,
-    label_of: str | None = None,
-    **header_changes: Any,
+    world: World, who: str, statement: Statement, terms: Terms | None = None, **changes: Any
 ) -> list[Part]:
-    """The signed parts of an envelope that ``who`` made by hand: honest but for what the callables and
-    ``header_changes`` do to leaf, shares and header."""
-    deployment, roster = world.chain.deployment, world.group.roster
-    signer = world.person(who).signer
-    honest, halves = new_header(deployment, statement, signer.address, roster.threshold, roster.count)
-    header = replace(honest, **header_changes)
-    leaf, dealt = make_leaf(
-        header.place(deployment),
-        halves,
-        record_salt=salt or new_seed(),
-        anchor_salt=new_seed(),
-        data_key=new_seed(),
-        digest=new_seed(),
-        cid="bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
-        label=Label("general", "2026-01-15", label_of or signer.address, "text/plain"),
-        threshold=roster.threshold,
-        count=roster.count,
-    )
-    made = [(one, shares(dealt)) for one in leaves(leaf)]
-    keys = [card.public_key for card in roster.keyholders]
-    encoded = terms.encode() if terms else b""
-    parts = make_parts(deployment, header, made, keyholder_keys=keys, terms=encoded)
-    signature = signer.sign_typed_data(message(deployment, parts[0].envelope))
-    return [replace(part, signature=signature) for part in parts]
+    """The signed parts of an envelope that ``who`` made by hand: honest but for ``changes``, as
+    `made_by_hand` says."""
+    where = (world.chain.deployment, world.group.roster)
+    return made_by_hand(*where, world.person(who).signer, statement, terms, **changes)
 
 
 def deposit_terms(world: World, kind: str) -> Terms:

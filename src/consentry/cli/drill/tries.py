@@ -1,0 +1,162 @@
+"""What was tried, by whom, and what came of it; measured, never written down beforehand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from rich.markup import escape
+from rich.table import Table
+
+from consentry.cli.demo.stage import Stage
+from consentry.cli.services import Services
+from consentry.cli.terminal import plural
+from consentry.client import Deposited, Listing, Opened
+from consentry.client.own import Own
+from consentry.envelope.statement import Statement
+from consentry.errors import ConsentryError, FindingsError, WrapBroken
+from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, release_info
+from consentry.keys.hpke import unwrap
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """``who`` tried ``what``; ``got`` says what came out of it (empty: nothing), ``met`` what stood against
+    it."""
+
+    who: str
+    what: str
+    got: str
+    met: str
+
+
+@dataclass
+class Drill:
+    """The people and the processes; what was ``deposited``; the record of it that the clinician may open, as
+    it is listed and the ``body`` that went in; and everything that was tried so far."""
+
+    stage: Stage
+    services: Services
+    deposited: list[Deposited]
+    listing: Listing
+    body: bytes = field(repr=False)
+    tries: list[Try] = field(default_factory=list)
+    _seen: dict[int, int] = field(default_factory=dict)
+
+    # --- telling
+
+    def scene(self, title: str) -> None:
+        """Begins a scene; each has its table."""
+        self.stage.tell.scene(title)
+        self._row("", "who tried what", "got", "what stood against it", style="dim")
+
+    def line(self, who: str, what: str, got: str, met: str) -> None:
+        """One try, as it went."""
+        self.tries.append(Try(who, what, got, met))
+        mark = "[red]✗[/red]" if got else "[green]✓[/green]"
+        self._row(mark, f"[bold]{escape(who)}[/bold] {escape(what)}", escape(got or NOTHING), escape(met))
+
+    def note(self, what: str, got: str, met: str) -> None:
+        """What an honest caller gets, for comparison; it counts as no try."""
+        self._row("·", f"[bold]for comparison:[/bold] {escape(what)}", escape(got), escape(met), style="dim")
+
+    def _row(self, *cells: str, style: str = "") -> None:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+        table.add_column(width=3, justify="right")
+        for ratio in (10, 4, 9):
+            table.add_column(ratio=ratio, overflow="fold")
+        table.add_row(*cells, style=style)
+        self.stage.tell.console.print(table)
+
+    def conclude(self) -> None:
+        """The count. Raises `FindingsError` where anybody got anything."""
+        lost = [one for one in self.tries if one.got]
+        count = f"{plural(len(self.tries), 'attempt')}; {len(lost)} of them got anything"
+        self.stage.tell.console.print(f"\n[bold]{count}[/bold]")
+        if lost:
+            raise FindingsError("; ".join(f"{one.who} {one.what}: got {one.got}" for one in lost))
+
+    # --- what is known
+
+    def statement(self, kind: str) -> Statement:
+        """The statement of the patient's segment, as her own device knows it."""
+        own = Own(self.stage.chain, self.stage.group, self.stage.people["patient"])
+        own.refresh()
+        return own.segments()[kind].statement
+
+    # --- what is asked again and again
+
+    def opened(self) -> tuple[Opened, bool]:
+        """What the clinician gets who opens; and whether it is what the hospital deposited, byte for byte."""
+        opened = self.stage.desk("clinician").open(self.stage.patient, self.listing.record_id)
+        with opened.file as file:
+            return opened, file.read() == self.body
+
+    def present(
+        self, who: str, what: str, caller: str, calls: Callable[[Keyholder], Call], reply_seed: bytes
+    ) -> None:
+        """Presents ``calls`` to every keyholder in the name of ``caller``; whatever comes back is opened with
+        the X-Wing seed that the attacker holds, and counted."""
+        got, met = self.taken(caller, calls, reply_seed)
+        self.line(who, what, got, met)
+
+    def taken(self, caller: str, calls: Callable[[Keyholder], Call], reply_seed: bytes) -> tuple[str, str]:
+        """As `present`: what was got (empty: nothing), and what stood against it."""
+        taken, said = list[int](), Counter[str]()
+        self.refusals(caller)
+        for keyholder in self.stage.keyholders:
+            call = calls(keyholder)
+            try:
+                released = keyholder.release(call)
+            except ConsentryError as error:
+                said[type(error).__name__] += 1
+                continue
+            entry, patient = ReleaseAsked.decode(call.body).entry, self.stage.patient
+            info = release_info(self.stage.chain.deployment, patient, entry, keyholder.card.index)
+            try:
+                taken.append(len(unwrap(released.sealed, reply_seed, info)))
+            except WrapBroken:
+                said["sealed to a key of another"] += 1
+        checks = Counter(f"check “{one}”" for one in self.refusals(caller))
+        got = f"{sum(taken):,} bytes, of {plural(len(taken), 'keyholder')}" if taken else ""
+        return got, "; ".join([*counted(said), *counted(checks)])
+
+    def refusals(self, caller: str) -> list[str]:
+        """The checks by which keyholders refused ``caller`` since this was asked before, as their journals
+        tell; a caller is told none."""
+        found = []
+        for keyholder in self.stage.keyholders:
+            index, rows = keyholder.card.index, keyholder.journal()
+            new = rows[self._seen.get(index, 0) :]
+            self._seen[index] = len(rows)
+            found += [
+                row.body["check"]
+                for row in new
+                if row.kind == "refused" and row.body["claimed caller"] in (caller, "")
+            ]
+        return found
+
+
+def counted(found: Counter[str]) -> list[str]:
+    """Each of what was found with how often, as in "KeyholderRefused ×5"."""
+    return [f"{name} ×{count}" if count > 1 else name for name, count in found.items()]
+
+
+def several(indexes: Iterable[int]) -> str:
+    """As in "1, 2 and 5"."""
+    *first, last = map(str, indexes)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def revolving(count: int, size: int) -> list[tuple[int, ...]]:
+    """Every ``size`` of 1..``count``, each but for one the same as the one before."""
+    if size == 0 or size == count:
+        return [tuple(range(1, size + 1))]
+    with_last = [(*one, count) for one in reversed(revolving(count - 1, size - 1))]
+    return revolving(count - 1, size) + with_last
+
+
+__all__ = ["Drill", "Try", "counted", "revolving", "several"]
