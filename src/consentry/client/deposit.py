@@ -19,6 +19,7 @@ from consentry.consent.terms import Terms
 from consentry.envelope.deposit import Part, make_parts, message, new_header
 from consentry.envelope.leaf import Label, make_leaf, record_id
 from consentry.envelope.statement import Statement
+from consentry.keyholder.checks import DEAD
 from consentry.keyholder.messages import Keyholder, Signed
 from consentry.record import Record
 from consentry.store import Store
@@ -170,15 +171,22 @@ class Depositor:
                 continue
             self._progress(f"dealing {envelope['kind']} to the keyholders")
             terms = targets[envelope["kind"]].terms
+            self._outlast(parcel, envelope)
             parts = [Part.decode(bytes.fromhex(part)) for part in envelope["parts"]]
             relied = [replace(part, terms=terms.encode() if terms else b"") for part in parts]
             answers = self._give(relied, need, envelope["acknowledged"])
             envelope["acknowledged"] = sorted({*envelope["acknowledged"], *answers})
-            if len(envelope["acknowledged"]) == self._group.roster.count:
+            if "done" in parcel.state and len(envelope["acknowledged"]) == self._group.roster.count:
                 envelope["parts"] = []
             self._keep(list(answers.values()))
             parcel.save()
             durable(Step.HELD)
+
+    def _outlast(self, parcel: Parcel, envelope: dict[str, Any]) -> None:
+        """Before it is anchored, what was dealt long ago counts no more: keyholders let go of it one day."""
+        now = self._chain.head().time
+        if "done" not in parcel.state and now - envelope.get("dealt", 0) > DEAD // 2:
+            envelope |= {"acknowledged": [], "dealt": now}
 
     def _give(self, parts: list[Part], need: int, held: list[int]) -> dict[int, Signed]:
         def send(keyholder: Keyholder) -> Signed:

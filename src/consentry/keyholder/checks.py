@@ -23,6 +23,9 @@ from consentry.keyholder.messages import Call, ReleaseAsked
 MAX_AGE = 3600
 """How old an entry may be, in seconds of block time."""
 
+DEAD = 30 * 86_400
+"""How long a keyholder holds what was dealt and not anchored, in seconds of block time."""
+
 
 class Denied(ConsentryError):
     """A keyholder's own reason for a refusal; it never leaves the keyholder but by its journal."""

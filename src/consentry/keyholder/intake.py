@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from consentry.chain.contracts import Head
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import Terms, typed_revoke
 from consentry.envelope.deposit import Header, Part, open_shares, verify_part
 from consentry.envelope.leaf import record_id
 from consentry.envelope.statement import SignedStatement, Statement, verify_statement
-from consentry.errors import IntegrityError
+from consentry.errors import IntegrityError, Unreachable
 from consentry.keyholder.answering import Answering
-from consentry.keyholder.checks import DEAL, Deal, Denied
+from consentry.keyholder.checks import DEAD, DEAL, Deal, Denied
 from consentry.keyholder.held import Held
-from consentry.keyholder.journal import RELAYED
+from consentry.keyholder.journal import COLLECTED, RELAYED
 from consentry.keyholder.messages import Signed, subject_of_stop
 from consentry.keys.typed import recovered, verify
 
+_AT_ONCE = 16  # leftovers that are looked at when something is dealt: more than one, so that none are left
 _GAS = 80_000  # what a `revokeBySig` by an ordinary account's signature takes at most
 
 
@@ -81,9 +84,14 @@ class Intake(Answering):
             )
             self._check(DEAL, deal)
             records = self._opened(found, header)
+            head = self._head()
             if {self._vault.envelope_of(record) for record, _ in records} == {found.envelope}:
-                return self._sign("deal", found.envelope, self._head())  # dealt before: nothing new
-            return self._store(found, header, records)
+                self._vault.await_anchor(found.envelope, head.time)  # dealt before: nothing else is new
+                return self._sign("deal", found.envelope, head)
+            signed = self._store(found, header, records, head)
+            with suppress(Unreachable):  # it is taken; another deal sees to what is left
+                self._collect(head)
+            return signed
 
     def _opened(self, part: Part, header: Header) -> list[tuple[bytes, Held]]:
         shares = open_shares(self._deployment, part, self._card.index, self._seed)
@@ -98,7 +106,7 @@ class Intake(Answering):
             held.append((leaf.record_id, Held(header, opened, sealed, share)))
         return held
 
-    def _store(self, part: Part, header: Header, held: list[tuple[bytes, Held]]) -> Signed:
+    def _store(self, part: Part, header: Header, held: list[tuple[bytes, Held]], head: Head) -> Signed:
         grant_id = Terms.decode(part.terms).grant_id if part.terms else bytes(32)
         body: dict[str, object] = {"envelope": part.envelope, "contributor": header.contributor}
         body |= {"patient": header.patient, "segment": header.segment, "grant": grant_id}
@@ -112,8 +120,24 @@ class Intake(Answering):
             if len(records) < len(held) or any(map(self._vault.envelope_of, records)):
                 raise Denied("held already")
             self._vault.add_envelope(part.envelope, header, grant_id, held)
+            self._vault.await_anchor(part.envelope, head.time)
 
-        return self._take("deal", part.envelope, body, change)
+        return self._take("deal", part.envelope, body, change, head=head)
+
+    def _collect(self, head: Head) -> None:
+        """Lets go of envelopes that were dealt long ago, and of which no record was ever anchored: whoever
+        dealt them deals anew before anchoring so late. One that is anchored in part may still be finished."""
+        for dealt in self._vault.waiting(head.time - DEAD, _AT_ONCE):
+            contributor = dealt.header.contributor
+            if any(any(self._chain.anchor_of(contributor, record)) for record in dealt.records):
+                self._vault.anchored(dealt.envelope)
+                continue
+            named = {f"record {number}": record for number, record in enumerate(dealt.records)}
+            with self._vault.transaction():
+                if not self._vault.drop(dealt, head.time - DEAD):
+                    continue
+                self._append(COLLECTED, {"envelope": dealt.envelope, **named}, head.time)
+            self._vault.shred(dealt)
 
     def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:
         """See `Keyholder.stop`."""

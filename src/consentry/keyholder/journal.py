@@ -21,12 +21,15 @@ from consentry.keys.typed import SignatureInvalid, Signer, keys_message, verify
 RELAYED = "relayed"
 """The kind of row that says that a stop is on chain."""
 
+COLLECTED = "collected"
+"""The kind of row that says that an envelope was let go: no record of it was anchored in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, stop, relayed,
-    grants, box given, labels, release, own, refused, uncertain, entry vanished, entry moved) and a flat
-    ``body`` of text. Calls are answered side by side: a row's time may be a block before the last one's."""
+    """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, collected, stop,
+    relayed, grants, box given, labels, release, own, refused, uncertain, entry vanished, entry moved) and a
+    flat ``body`` of text. Calls are answered side by side: a time may be a block before the last row's."""
 
     index: int
     time: int

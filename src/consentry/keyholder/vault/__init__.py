@@ -3,6 +3,7 @@
 ``tables``      what stands in them (SQLAlchemy Core), and their schemas' numbers
 ``database``    one database: its connections, transactions and failures
 ``books``       `Vault`, the face that the keyholder sees
+``leftovers``   what was dealt and never anchored
 ``copies``      backups, the copy of the record keys, and what is got back from them
 ``checking``    whether a vault is whole
 ``migrations``  from an older schema to this one (Alembic); only `migrate` does that

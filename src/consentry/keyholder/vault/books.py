@@ -15,6 +15,7 @@ from consentry.envelope.statement import SignedStatement, Statement
 from consentry.keyholder.held import Held
 from consentry.keyholder.journal import Row
 from consentry.keyholder.vault.database import Database, locate
+from consentry.keyholder.vault.leftovers import Leftovers
 from consentry.keyholder.vault.tables import (
     boxes,
     envelopes,
@@ -29,7 +30,7 @@ from consentry.keyholder.vault.tables import (
 _MANY = 500  # values in one statement; databases allow some thousands
 
 
-class Vault:
+class Vault(Leftovers):
     """The tables of one keyholder. Every change is one transaction with its journal row, also against other
     processes that have the same databases open. Each method raises `Unreachable` where a database does
     not answer: nothing was changed then, or all of it was, and the same call can be made again."""

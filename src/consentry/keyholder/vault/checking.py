@@ -20,7 +20,7 @@ from consentry.envelope.leaf import Leaf, check_share, leaf_hash, record_id
 from consentry.envelope.statement import Statement
 from consentry.errors import IntegrityError
 from consentry.keyholder.held import Held
-from consentry.keyholder.journal import Row, verify_journal
+from consentry.keyholder.journal import COLLECTED, Row, verify_journal
 from consentry.keyholder.roster import KeyholderCard
 from consentry.keyholder.vault.books import Vault
 from consentry.keyholder.vault.tables import boxes, envelopes, records, statements, stops
@@ -138,13 +138,16 @@ def _named(rows: list[Row]) -> dict[tuple[str, ...], int]:
                 thing = (body.get("hash", ""),)
             case "box" | "stop":
                 thing = (body.get("patient", ""), body.get("grant", ""))
-            case "deal":
+            case "deal" | "collected":
                 several = sum(name.startswith("record ") for name in body)
                 inside = [body.get(f"record {number}", "") for number in range(several)]
                 thing = (body.get("envelope", ""), *inside)
             case _:
                 continue
-        named.setdefault((row.kind, *thing), row.index)
+        if row.kind == COLLECTED:
+            named.pop(("deal", *thing), None)
+        else:
+            named.setdefault((row.kind, *thing), row.index)
     return named
 
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
 VAULT = MetaData()
 KEYS = MetaData()
 METADATA = {"vault": VAULT, "keys": KEYS}
-SCHEMAS = {"vault": 2, "keys": 1}
-"""The number of each database's schema; in ``version`` it stands as ``vault_2``, ``keys_1``."""
+SCHEMAS = {"vault": 3, "keys": 1}
+"""The number of each database's schema; in ``version`` it stands as ``vault_3``, ``keys_1``."""
 
 version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
@@ -81,6 +81,13 @@ records = Table(
     _place(),
     UniqueConstraint("record_id", name="one_record"),
     UniqueConstraint("envelope", "position", name="one_position"),
+)
+# Envelopes of which no record was seen on chain yet, and since when (block time, seconds).
+unanchored = Table(
+    "unanchored",
+    VAULT,
+    _bytes("envelope", ForeignKey("envelopes.envelope"), primary_key=True),
+    Column("since", BigInteger, nullable=False, index=True),
 )
 stops = Table(
     "stops",
