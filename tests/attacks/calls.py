@@ -446,6 +446,33 @@ def _(a: Loot) -> Calls:
             yield lambda s=signed, k=key: statement.open_own(a.world.chain.deployment, s.statement, k)
 
 
+@attempt("envelope.statement.next_statement")
+def _(a: Loot) -> Calls:
+    """She may make one: that the patient signed it she cannot make believe."""
+    [held, *_] = a.world.keyholders[0]._vault.statements(a.world.patient, a.header.segment)
+    where, kept = a.world.chain.deployment, a.granted.key
+    yield lambda: statement.next_statement(where, held.statement, kind="general", seed=kept, earlier=[kept])
+
+
+@attempt("envelope.statement.open_previous", WrapBroken)
+def _(a: Loot) -> Calls:
+    for signed in a.world.keyholders[0]._vault.statements(a.world.patient):
+        for key in a.candidates():
+            yield lambda s=signed, k=key: statement.open_previous(a.world.chain.deployment, s.statement, k)
+
+
+@attempt("envelope.statement.split_seeds")
+def _(a: Loot) -> Calls:
+    yield lambda: statement.split_seeds(a.granted.key + a.half)
+
+
+@attempt("envelope.statement.unlock")
+def _(a: Loot) -> Calls:
+    """With the seed that the grant gave her, and with all else that could be one."""
+    held = [one.statement for one in a.world.keyholders[0]._vault.statements(a.world.patient)]
+    yield lambda: statement.unlock(a.world.chain.deployment, held, {1: a.candidates(), 2: a.candidates()})
+
+
 @attempt("envelope.statement.message")
 def _(a: Loot) -> Calls:
     yield lambda: statement.message(a.world.chain.deployment, b"any")
@@ -469,6 +496,12 @@ def _(a: Loot) -> Calls:
     yield lambda: box.make_box(
         a.world.chain.deployment, a.granted, version=1, card=a.world.cards["clinician"], patient_key=mine
     )
+
+
+@attempt("consent.box.sign_boxes")
+def _(a: Loot) -> Calls:
+    """In her own name, which no keyholder takes for the patient's."""
+    yield lambda: box.sign_boxes(a.world.chain.deployment, a.me.signer, [a.box])
 
 
 @attempt("consent.box.open_box")
@@ -703,6 +736,13 @@ def _(a: Loot) -> Calls:
 @attempt("client.deliver_box")
 def _(a: Loot) -> Calls:
     yield lambda: desk_function("deliver_box")(a.world.group, a.box)
+
+
+@attempt("client.bringing")
+def _(a: Loot) -> Calls:
+    held = a.world.keyholders[0]._vault.statements(a.world.patient)
+    for keyholder in a.world.keyholders:
+        yield lambda k=keyholder: desk_function("bringing")(held, lambda one: one.box(a.box.encode()))(k)
 
 
 @attempt("client.deliver", SignatureInvalid)

@@ -12,6 +12,7 @@ from eth_utils.crypto import keccak
 from consentry.chain.contracts import Entry
 from consentry.cli.drill.envelopes import made_by_hand
 from consentry.client import Group, Proposal
+from consentry.consent.box import SEGMENT_SEED, Granted, make_box, sign_boxes
 from consentry.consent.terms import DEPOSIT, READ, Terms
 from consentry.envelope.deposit import Part
 from consentry.envelope.leaf import record_id
@@ -177,6 +178,16 @@ def statement_of(world: World, kind: str, who: str = "patient") -> Statement:
     desk = world.desk(who)
     desk._own.refresh()
     return desk._own.segments()[kind].statement
+
+
+def box_of(world: World, grant: Proposal, version: int, *, by: str = "patient") -> bytes:
+    """A box of a grant for any key version, with a seed of nobody's, signed ``by`` somebody."""
+    card = next(card for card in world.cards.values() if card.identity == grant.terms.grantee)
+    granted = Granted(grant.terms, grant.reading, grant.kind, SEGMENT_SEED, new_seed())
+    key = world.person("patient").keyring.public_key
+    made = make_box(world.chain.deployment, granted, version=version, card=card, patient_key=key)
+    [box] = sign_boxes(world.chain.deployment, world.person(by).signer, [made])
+    return box.encode()
 
 
 def envelope(

@@ -23,6 +23,7 @@ from consentry.keys.hpke import new_seed
 from tests.attacks.assurance import refusal, service_checks, service_sources, service_test
 from tests.attacks.support import (
     access,
+    box_of,
     call,
     deposit_terms,
     envelope,
@@ -316,6 +317,48 @@ def test_nor_can_she_have_such_a_segments_records_released(world: World, granted
     mine = access(world, replace(granted, terms=terms))
     asked = mine.asked(record_id=real.record_id)
     assert reason(world.keyholders[0], lambda: mine.release(asked)) == "record"
+
+
+# --- boxes of a next key version, which come ahead of its statement
+
+
+def test_only_a_grant_in_force_gets_a_box_of_the_next_version(world: World) -> None:
+    """Not one that never began, was ended on chain, or was stopped: its grantee would have the new key."""
+    keyholder = world.keyholders[0]
+
+    def of_the_next(grant: Proposal) -> Callable[[], object]:
+        version = statement_of(world, "mental-health").version + 1
+        return lambda: keyholder.box(box_of(world, grant, version))
+
+    [ended] = world.grant("clinician", "mental-health")
+    [waiting] = world.desk("patient").propose(world.offered("nurse", "mental-health"))
+    on_chain = (world.person("patient").signer, "ConsentRegistry", "revoke", world.patient)
+    world.chain.send(*on_chain, ended.grant_id)
+    for grant in (ended, waiting):
+        assert reason(keyholder, of_the_next(grant)) == "grant"
+    [stopped] = world.grant("nurse", "mental-health")
+    of_the_next(stopped)()
+    full = typed_revoke(world.chain.deployment, world.patient, stopped.grant_id)
+    stop = world.person("patient").signer.sign_typed_data(full)
+    keyholder.stop(world.patient, stopped.grant_id, stop)
+    assert reason(keyholder, of_the_next(stopped)) == "grant"
+
+
+def test_a_box_of_a_key_version_that_is_far_off_is_refused(world: World) -> None:
+    """It would keep out every box until then."""
+    keyholder, version = world.keyholders[0], statement_of(world, "hiv").version
+    [grant] = world.grant("clinician", "hiv")
+    assert reason(keyholder, lambda: keyholder.box(box_of(world, grant, version + 2))) == "version"
+
+
+def test_an_older_box_does_not_replace_a_newer_one(world: World) -> None:
+    """Whoever saw the older one could take the newer key from its grantee."""
+    keyholder, version = world.keyholders[0], statement_of(world, "hiv").version
+    [grant] = world.grant("clinician", "hiv")
+    newer = box_of(world, grant, version + 1)
+    keyholder.box(newer)
+    assert reason(keyholder, lambda: keyholder.box(grant.box.encode())) == "older box"
+    assert keyholder._vault.find_box(world.patient, grant.grant_id) == newer
 
 
 # --- statements

@@ -17,6 +17,7 @@ import pytest
 
 from bench._anvil import anvil
 from consentry.client.steps import Step
+from consentry.consent.box import KeyBox
 from consentry.keys.binding import identity
 from tests.support import killed
 from tests.support.doors import (
@@ -38,8 +39,11 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """With a second grant of what the clinician may read, so that somebody remains when one is revoked."""
     with anvil() as url:
-        yield peopled(Place(tmp_path_factory.mktemp("base"), url))
+        place = peopled(Place(tmp_path_factory.mktemp("base"), url))
+        place.grant("--kind", "general", "--days", "40").well()
+        yield place
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ def grant(at: Place) -> tuple[Any, ...]:
 
 
 def granted(at: Place, over: bool) -> None:
-    """One grant more than the two there were, unless the killed run was over; each with its five boxes."""
-    new = at.grants()[2:]
+    """One grant more than the three there were, unless the killed run was over; each with its five boxes."""
+    new = at.grants()[3:]
     assert len(new) == 1 + over
     boxes = [row[3] for row in at.look().held if row[1] == "boxes"]
     assert sorted(boxes) == sorted(at.grants() * 5)
@@ -97,10 +101,17 @@ def revoke(at: Place) -> tuple[Any, ...]:
 
 
 def revoked(at: Place, over: bool) -> None:
+    """At all keyholders it is stopped, and there is one next key version, with a box for who remains."""
     patient, last = identity(address(PATIENT)), at.grants()[-1]
     assert at.chain.grant_state(patient, last).status == 2
     assert len(at.chain.rpc.events("ConsentRegistry", "ConsentRevoked", patient=patient)) == 1
-    assert len([row for row in at.look().held if row[1] == "stops"]) == 5
+    held = at.look().held
+    assert len([row for row in held if row[1] == "stops"]) == 5
+    versions = sorted(row[3] for row in held if row[1] == "statements")
+    assert versions == [1] * 25 + [2] * 5
+    assert len({row[4] for row in held if row[1] == "statements" and row[3] == 2}) == 1
+    later = [row for row in held if row[1] == "boxes" and KeyBox.decode(row[5]).version == 2]
+    assert [row[3] for row in later] == [at.grants()[-2]] * 5
 
 
 VERBS = {

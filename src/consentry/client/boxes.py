@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from consentry.chain.contracts import Chain
 from consentry.client.group import Group
@@ -12,7 +12,14 @@ from consentry.client.person import Person
 from consentry.consent.box import SEGMENT_SEED, Granted, KeyBox, open_box
 from consentry.consent.rule import Reason
 from consentry.consent.terms import READ, Terms
-from consentry.envelope.statement import SignedStatement, Statement, segment_pair_seed, verify_statement
+from consentry.envelope.statement import (
+    SignedStatement,
+    Statement,
+    segment_pair_seed,
+    split_seeds,
+    unlock,
+    verify_statement,
+)
 from consentry.errors import (
     BoxBroken,
     GrantNotDelivered,
@@ -30,12 +37,14 @@ from consentry.keys.hpke import public_key
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A grant as its grantee has it: what its box holds, and the statements of its segment, of which
-    ``answered`` keyholders gave theirs."""
+    ``answered`` keyholders gave theirs. ``seeds`` are the segment seeds by key version, from that of the
+    box down."""
 
     granted: Granted
     version: int
     statements: tuple[SignedStatement, ...]
     answered: int
+    seeds: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> bytes:
@@ -108,12 +117,14 @@ class Boxes:
         def send(keyholder: Keyholder, call: Call) -> BoxAnswer:
             return keyholder.fetch_box(call)
 
-        def check(answer: BoxAnswer, card: KeyholderCard) -> tuple[KeyBox, dict[bytes, SignedStatement]]:
+        def check(answer: BoxAnswer, card: KeyholderCard) -> tuple[KeyBox, tuple[SignedStatement, ...]]:
             box = KeyBox.decode(answer.box)
             if (box.patient, box.grant_id) != (patient, grant_id):
                 raise IntegrityError("the key box is that of another grant")
             answer.signed.verify(self._chain.deployment, card, "box", box.hash)
-            return box, {signed.statement.hash: signed for signed in answer.statements}
+            for signed in answer.statements:
+                Statement.decode(signed.body)
+            return box, answer.statements
 
         enough = Group.until(max(roster.safe, roster.threshold))
         answers, _ = self._group.ask(self._me.signer, "fetch_box", body, send, check, enough)
@@ -124,15 +135,29 @@ class Boxes:
             granted = self._open_box(box)
         except WrapBroken:
             return None
-        statements = {key: signed for _, given in answers.values() for key, signed in given.items()}
-        self._check_seed(granted, box, list(statements.values()))
-        return Grant(granted, box.version, tuple(statements.values()), len(answers))
+        # With their signatures: a forged one must not take the place of another under the same bytes.
+        statements = tuple(dict.fromkeys(one for _, given in answers.values() for one in given))
+        self._check_seed(granted, box, statements)
+        seeds = self._seeds(granted, box, statements)
+        return Grant(granted, box.version, statements, len(answers), seeds)
+
+    def _seeds(
+        self, granted: Granted, box: KeyBox, statements: Sequence[SignedStatement]
+    ) -> dict[int, tuple[bytes, ...]]:
+        """Those of the box, and what the statements of its segment lead to."""
+        if granted.key_type != SEGMENT_SEED:
+            return {}
+        known = {box.version: (granted.key,), box.version - 1: split_seeds(granted.earlier)}
+        read = (signed.statement for signed in statements)
+        mine = (one for one in read if (one.patient, one.segment) == (box.patient, box.segment))
+        return unlock(self._chain.deployment, mine, known)
 
     def _believed(self, patient: bytes, boxes: list[KeyBox]) -> KeyBox | None:
-        """The box that the present controller signed, or that t keyholders say was signed by who was
-        controller at its delivery: a grant outlives a change of controller."""
+        """The box of the newest key version that the present controller signed, or that t keyholders say was
+        signed by who was controller at its delivery: a grant outlives a change of controller."""
         controller = self._chain.controller_of(patient)
-        for box, sayers in Counter(boxes).most_common():
+        newest_first = sorted(Counter(boxes).most_common(), key=lambda one: one[0].version, reverse=True)
+        for box, sayers in newest_first:
             try:
                 box.verify(self._chain.deployment, controller, self._chain.wallet_accepts)
                 return box

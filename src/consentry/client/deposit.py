@@ -11,14 +11,14 @@ from typing import Any, BinaryIO
 
 from consentry import seal
 from consentry.chain.contracts import Chain
-from consentry.client.group import Group
+from consentry.client.group import Group, bringing
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
 from consentry.client.steps import Step, durable
 from consentry.consent.terms import Terms
 from consentry.envelope.deposit import Part, make_parts, message, new_header
 from consentry.envelope.leaf import Label, make_leaf, record_id
-from consentry.envelope.statement import Statement
+from consentry.envelope.statement import SignedStatement, Statement
 from consentry.keyholder.checks import DEAD
 from consentry.keyholder.messages import Keyholder, Signed
 from consentry.record import Record
@@ -29,11 +29,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where records of one kind go: the segment's newest statement, and the DEPOSIT terms relied on
-    (None: the patient deposits)."""
+    """Where records of one kind go: the segment's newest statement, the DEPOSIT terms relied on (None: the
+    patient deposits), and all statements of the segment, oldest first, for keyholders that lack some."""
 
     statement: Statement
     terms: Terms | None
+    history: Sequence[SignedStatement] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +171,12 @@ class Depositor:
             if not envelope["parts"]:
                 continue
             self._progress(f"dealing {envelope['kind']} to the keyholders")
-            terms = targets[envelope["kind"]].terms
+            target = targets[envelope["kind"]]
+            terms = target.terms
             self._outlast(parcel, envelope)
             parts = [Part.decode(bytes.fromhex(part)) for part in envelope["parts"]]
             relied = [replace(part, terms=terms.encode() if terms else b"") for part in parts]
-            answers = self._give(relied, need, envelope["acknowledged"])
+            answers = self._give(relied, need, envelope["acknowledged"], target.history)
             envelope["acknowledged"] = sorted({*envelope["acknowledged"], *answers})
             if "done" in parcel.state and len(envelope["acknowledged"]) == self._group.roster.count:
                 envelope["parts"] = []
@@ -188,11 +190,13 @@ class Depositor:
         if "done" not in parcel.state and now - envelope.get("dealt", 0) > DEAD // 2:
             envelope |= {"acknowledged": [], "dealt": now}
 
-    def _give(self, parts: list[Part], need: int, held: list[int]) -> dict[int, Signed]:
-        def send(keyholder: Keyholder) -> Signed:
+    def _give(
+        self, parts: list[Part], need: int, held: list[int], history: Sequence[SignedStatement]
+    ) -> dict[int, Signed]:
+        def deal(keyholder: Keyholder) -> Signed:
             return keyholder.deal(parts[keyholder.card.index - 1].encode())
 
-        subject = parts[0].envelope
+        subject, send = parts[0].envelope, bringing(history, deal)
         return self._group.give("deal", subject, send, need=need, held=held, step=Step.DEALT)
 
     def _keep(self, answers: list[Signed]) -> None:

@@ -18,10 +18,11 @@ from consentry.client.own import Own, OwnGrant, Segment
 from consentry.client.person import Person
 from consentry.client.proposal import Offered, Proposal
 from consentry.client.reader import Deliver, Opened, Reader, fetch
+from consentry.client.rotation import Rotation, Rotator
 from consentry.consent.card import Offer
 from consentry.consent.terms import DEPOSIT
 from consentry.envelope.leaf import Label
-from consentry.envelope.statement import Statement, verify_statement
+from consentry.envelope.statement import SignedStatement, Statement, verify_statement
 from consentry.errors import (
     IntegrityError,
     NotFound,
@@ -59,6 +60,9 @@ class Client:
         self._progress = progress
         self._own = Own(chain, keyholders, me)
         self._granter = Granter(chain, keyholders, me, self._own)
+        self._rotator = Rotator(chain, keyholders, me, self._own)
+        self.rotation = Rotation()
+        """What became of the segments' keys with the last verb: see `Rotator`."""
         self._boxes = Boxes(chain, keyholders, me)
         self._labels = Labels(chain, keyholders, me, self._boxes)
         self._reader = Reader(store, chain, keyholders, me)
@@ -67,7 +71,13 @@ class Client:
 
     def enrol(self, kinds: Sequence[str]) -> list[Segment]:
         """A patient enrols: her key on chain, one statement a kind with the keyholders."""
-        return Enroller(self._chain, self._group, self._me, self._own).enrol(list(kinds))
+        segments = Enroller(self._chain, self._group, self._me, self._own).enrol(list(kinds))
+        self._rotate()
+        return [self._own.segments()[one.kind] for one in segments]
+
+    def _rotate(self) -> None:
+        """With each verb of a patient's: grants that ended meanwhile rotate their segments."""
+        self.rotation = self._rotator.run()
 
     def offer(self) -> Offer:
         """A provider enrols: the offer (provider.json) that the authority makes a card of."""
@@ -92,25 +102,31 @@ class Client:
 
     def _own_targets(self) -> dict[str, Target]:
         self._own.refresh()
-        return {kind: Target(one.statement, None) for kind, one in self._own.segments().items()}
+        self._rotate()
+        return {
+            kind: Target(one.statement, None, self._own.history(one.statement.segment))
+            for kind, one in self._own.segments().items()
+        }
 
     def _granted_targets(self, patient: bytes) -> dict[str, Target]:
         targets = {}
         for grant in self._boxes.grants(patient):
             terms, kind = grant.granted.terms, grant.granted.kind
             if terms.flags & DEPOSIT and kind not in targets:
-                targets[kind] = Target(self._newest(patient, grant), terms)
+                statement, history = self._newest(patient, grant)
+                targets[kind] = Target(statement, terms, history)
         return targets
 
-    def _newest(self, patient: bytes, grant: Grant) -> Statement:
-        """The highest statement of the grant's segment that verifies against the controller at head."""
+    def _newest(self, patient: bytes, grant: Grant) -> tuple[Statement, list[SignedStatement]]:
+        """The highest statement of the grant's segment that verifies against the controller at head, and all
+        that she signed, oldest first."""
         if grant.answered < self._group.roster.safe:
             raise TooFewKeyholders(
                 f"{grant.answered} keyholders gave the segment's statements, {self._group.roster.safe} are "
                 "needed to know the newest; nothing was deposited, run the same command again"
             )
         controller, published = self._chain.controller_of(patient), self._chain.encryption_key_of(patient)
-        found, stale = [], False
+        found, history, stale = [], [], False
         for signed in grant.statements:
             if (signed.statement.patient, signed.statement.segment) != (patient, grant.granted.terms.segment):
                 continue
@@ -127,6 +143,7 @@ class Client:
             except IntegrityError:
                 continue
             else:
+                history.append(signed)
                 if statement.patient_key == published:
                     found.append(statement)
                 else:
@@ -138,12 +155,16 @@ class Client:
             )
         if not found:
             raise NotFound("no keyholder gives a statement of the segment that verifies")
-        return max(found, key=lambda statement: statement.version)
+        version = max(statement.version for statement in found)
+        newest = min((one for one in found if one.version == version), key=lambda one: one.hash)
+        return newest, sorted(history, key=lambda one: one.statement.version)
 
     # --- grant, revoke
 
     def propose(self, offered: Offered) -> list[Proposal]:
         """What would be granted, for the patient to read: see `Proposer.propose`."""
+        self._own.refresh()
+        self._rotate()
         return self._granter.propose(offered)
 
     def grant(self, offered: Offered, proposals: Sequence[Proposal]) -> Receipt | None:
@@ -155,8 +176,12 @@ class Client:
         return self._granter.sign(proposal)
 
     def revoke(self, grant_ids: Sequence[bytes] | None = None) -> Ended:
-        """Ends grants, or all of them (None): see `Granter.revoke`."""
-        return self._granter.revoke(grant_ids)
+        """Ends grants, or all of them (None): see `Granter.revoke`. Then rotates the segments that they
+        reached; what fails of that is told, ends no revocation less, and is done by the next verb."""
+        ended = self._granter.revoke(grant_ids)
+        self._own.refresh()
+        self._rotate()
+        return replace(ended, rotation=self.rotation)
 
     def my_grants(self) -> dict[bytes, OwnGrant]:
         """The patient's own grants, by id."""
@@ -195,10 +220,12 @@ class Client:
     def my_records(self) -> Sequence[tuple[bytes, Label]]:
         """The patient's own records: (record id, label)."""
         self._own.refresh()
+        self._rotate()
         return [(key.leaf.record_id, key.label) for key in self._own.openings()]
 
     def _open_own(self, record: bytes) -> Opened:
         self._own.refresh(required=True)
+        self._rotate()
         key = self._own.opening(record)
         opened = fetch(self._store, self._chain, key.leaf, key.data_key, key.label.media_type)
         return Opened(record, key.label, *opened)

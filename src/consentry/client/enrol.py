@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from consentry.chain.contracts import Chain
-from consentry.client.group import Group
+from consentry.client.group import Group, bringing
 from consentry.client.outbox import Parcel
 from consentry.client.own import Own, Segment, Taken
 from consentry.client.person import Person
@@ -72,9 +72,11 @@ class Enroller:
 
     def _give(self, fields: list[str], holders: dict[int, Taken]) -> None:
         signed = SignedStatement(*map(bytes.fromhex, fields))
-        subject, need = signed.statement.hash, self._group.roster.threshold
+        said, need = signed.statement, self._group.roster.threshold
+        subject = said.hash
         held = [index for index, taken in holders.items() if ("statements", subject.hex(), fields) in taken]
-        answers = self._group.give("statement", subject, lambda k: k.statement(signed), need=need, held=held)
+        send = bringing(self._own.history(said.segment), lambda keyholder: keyholder.statement(signed))
+        answers = self._group.give("statement", subject, send, need=need, held=held)
         for answer in answers.values():
             self._me.copy.hear(answer)
         self._me.copy.statements[subject.hex()] = fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from consentry.chain.contracts import Chain
@@ -12,6 +12,7 @@ from consentry.client.group import Group
 from consentry.client.own import Own
 from consentry.client.person import Person
 from consentry.client.proposal import Offered, Proposal, Proposer
+from consentry.client.rotation import Rotation
 from consentry.client.steps import Step, durable
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import typed_revoke, typed_terms
@@ -24,11 +25,13 @@ _FORMAT = "consentry grant 1"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A revocation: the keyholders that stopped at once, and the transaction."""
+    """A revocation: the keyholders that stopped at once, the transaction, and what became of the segments'
+    keys."""
 
     grants: tuple[bytes, ...]
     stopped: int
     receipt: Receipt
+    rotation: Rotation = field(default_factory=Rotation)
 
 
 class Granter:
@@ -73,6 +76,9 @@ class Granter:
     def sign(self, proposal: Proposal) -> dict[str, Any]:
         """``grant.json``: a signed grant that anybody can deliver; it holds no terms in clear."""
         message = typed_terms(self._chain.deployment, proposal.terms, proposal.reading)
+        # Whoever has the file has the key in it, whether or not keyholders ever see it.
+        self._me.copy.boxes[proposal.grant_id.hex()] = proposal.box.encode().hex()
+        self._me.save()
         return {
             "format": _FORMAT,
             "chainId": self._chain.deployment.chain_id,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from consentry.client.round import Outcome, Round
 from consentry.client.steps import Step, durable
-from consentry.errors import TooFewKeyholders, Unreachable
+from consentry.envelope.statement import SignedStatement
+from consentry.errors import KeyholderRefused, TooFewKeyholders, Unreachable
 from consentry.keyholder.messages import Call, Keyholder, Signed
 from consentry.keyholder.roster import KeyholderCard, Roster
 from consentry.keys.binding import Deployment
@@ -90,4 +92,22 @@ class Group:
         return keyholder
 
 
-__all__ = ["Group", "Outcome"]
+def bringing(
+    statements: Sequence[SignedStatement], give: Callable[[Keyholder], Signed]
+) -> Callable[[Keyholder], Signed]:
+    """``give``; once more to a keyholder that refuses, after it was given the ``statements`` of the segment,
+    oldest first, of which it may lack some."""
+
+    def send(keyholder: Keyholder) -> Signed:
+        try:
+            return give(keyholder)
+        except KeyholderRefused:
+            for signed in statements:
+                with suppress(KeyholderRefused):
+                    keyholder.statement(signed)
+            return give(keyholder)
+
+    return send
+
+
+__all__ = ["Group", "Outcome", "bringing"]

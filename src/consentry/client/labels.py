@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from consentry.chain.contracts import Chain
@@ -63,22 +64,27 @@ class Labels:
     def _listing(self, grant: Grant, listed: Listed) -> Listing | None:
         """None for a label that does not open with what the grant gave (another key version, or forged), or
         that speaks for another contributor than the one who dealt it."""
-        terms, granted = grant.granted.terms, grant.granted
+        terms = grant.granted.terms
         record = record_id(terms.patient, terms.segment, listed.record_salt)
         where = (terms.patient, terms.segment, listed.version, listed.session)
         place = Place(self._chain.deployment, *where)
-        try:
-            if granted.key_type == RECORD_HALF:
-                half = granted.key
-            else:
-                pair = segment_pair_seed(granted.key)
-                half = first_half(place, open_session(place, listed.session_wrap, pair), record)
-            label = open_label(place, half, record, listed.label)
-        except IntegrityError:
-            return None
-        if label.contributor != listed.contributor:
-            return None
-        return Listing(record, listed.record_salt, label, grant, place, half)
+        for half in self._halves(grant, place, listed):
+            with suppress(IntegrityError):
+                label = open_label(place, half, record, listed.label)
+                if label.contributor == listed.contributor:
+                    return Listing(record, listed.record_salt, label, grant, place, half)
+        return None
+
+    @staticmethod
+    def _halves(grant: Grant, place: Place, listed: Listed) -> Iterator[bytes]:
+        """What the record's first half could be: one, but where two devices made one key version."""
+        if grant.granted.key_type == RECORD_HALF:
+            yield grant.granted.key
+        record = record_id(place.patient, place.segment, listed.record_salt)
+        for seed in grant.seeds.get(listed.version, ()):
+            with suppress(IntegrityError):
+                pair = segment_pair_seed(seed)
+                yield first_half(place, open_session(place, listed.session_wrap, pair), record)
 
     def records(self, patient: bytes, grant_id: bytes | None = None) -> list[Listing]:
         """All records of ``patient`` that my grants reach, each once. Raises as `reach`."""

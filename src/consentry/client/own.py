@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from consentry.chain.contracts import Chain
@@ -18,6 +19,7 @@ from consentry.envelope.statement import (
     SignedStatement,
     Statement,
     open_own,
+    unlock,
     verify_statement,
 )
 from consentry.errors import CardInvalid, ConsentryError, IntegrityError, NotFound
@@ -28,11 +30,23 @@ from consentry.keys.binding import abi_encode
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One of the patient's own segments: its kind, newest statement and seed."""
+    """One of the patient's own segments: its kind, newest statement and seed. ``rivals`` are those that
+    another device of hers made of the same key version, (statement, seed)."""
 
     kind: str
     statement: Statement
     seed: bytes = field(repr=False)
+    rivals: tuple[tuple[Statement, bytes], ...] = field(default=(), repr=False)
+
+    @property
+    def version(self) -> int:
+        """The newest key version."""
+        return self.statement.version
+
+    @property
+    def newest_seeds(self) -> tuple[bytes, ...]:
+        """All seeds of the newest key version."""
+        return (self.seed, *(seed for _, seed in self.rivals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +98,17 @@ class Own:
 
     def _keep(self, table: str, key: str, fields: Any) -> None:
         """A keyholder may give anything: what is in the copy gives way only to what holds, if it does not
-        hold itself."""
+        hold itself, or is a key box of an older key version."""
         held = getattr(self._me.copy, table)
         known = held.setdefault(key, fields)
-        if known != fields and self._holds(table, fields) and not self._holds(table, known):
+        if known == fields or not self._holds(table, fields):
+            return
+        if not self._holds(table, known) or (table == "boxes" and self._is_newer(fields, known)):
             held[key] = fields
+
+    def _is_newer(self, box: str, known: str) -> bool:
+        one, other = (KeyBox.decode(bytes.fromhex(fields)) for fields in (box, known))
+        return self.version(one) > self.version(other)
 
     def _holds(self, table: str, fields: Any) -> bool:
         readers: dict[str, Callable[[Any], object]] = {
@@ -104,17 +124,24 @@ class Own:
 
     def segments(self) -> dict[str, Segment]:
         """The patient's segments by kind, from her own copy; statements that she did not sign are left
-        out."""
-        found: dict[str, Segment] = {}
+        out. Of two of one key version the lower hash counts."""
+        found: dict[str, list[Segment]] = {}
         for fields in self._me.copy.statements.values():
-            try:
+            with suppress(IntegrityError):
                 segment = self._segment(fields)
-            except IntegrityError:
-                continue
-            known = found.get(segment.kind)
-            if known is None or known.statement.version < segment.statement.version:
-                found[segment.kind] = segment
-        return found
+                found.setdefault(segment.kind, []).append(segment)
+        return {kind: _newest(several) for kind, several in found.items()}
+
+    def history(self, segment: bytes) -> list[SignedStatement]:
+        """All statements of a segment in the own copy, oldest version first."""
+        every = (SignedStatement(*map(bytes.fromhex, one)) for one in self._me.copy.statements.values())
+        mine = [one for one in every if one.statement.segment == segment]
+        return sorted(mine, key=lambda one: one.statement.version)
+
+    def seeds(self, segment: Segment) -> dict[int, tuple[bytes, ...]]:
+        """The seeds of a segment by key version."""
+        mine = (one.statement for one in self.history(segment.statement.segment))
+        return unlock(self._chain.deployment, mine, {segment.version: segment.newest_seeds})
 
     def _segment(self, fields: list[str]) -> Segment:
         statement = verify_statement(
@@ -129,14 +156,24 @@ class Own:
 
     def grants(self) -> dict[bytes, OwnGrant]:
         """The patient's grants by id, as her own key boxes tell them."""
-        found = {}
+        return {grant.terms.grant_id: grant for _, grant in self.boxes()}
+
+    def boxes(self) -> list[tuple[KeyBox, OwnGrant]]:
+        """Each of the patient's own key boxes with the grant that it tells."""
+        found = []
         for fields in self._me.copy.boxes.values():
-            try:
-                grant = self._grant(fields)
-            except (IntegrityError, CardInvalid):
-                continue
-            found[grant.terms.grant_id] = grant
+            with suppress(IntegrityError, CardInvalid):
+                found.append((KeyBox.decode(bytes.fromhex(fields)), self._grant(fields)))
         return found
+
+    def version(self, box: KeyBox) -> int:
+        """The key version of a box that the present controller signed; 0 for any other."""
+        controller = self._chain.controller_of(self._me.identity)
+        try:
+            box.verify(self._chain.deployment, controller, self._chain.wallet_accepts)
+        except IntegrityError:
+            return 0
+        return box.version
 
     def _grant(self, fields: str) -> OwnGrant:
         box = KeyBox.decode(bytes.fromhex(fields))
@@ -177,6 +214,15 @@ class Own:
         session = open_own_session(place, header, self._me.keyring.seed)
         data_key, label = own_data_key(place, leaf, session)
         return Key(leaf, header, label, data_key)
+
+
+def _newest(several: list[Segment]) -> Segment:
+    version = max(one.version for one in several)
+    first, *others = sorted(
+        (one for one in several if one.version == version), key=lambda one: one.statement.hash
+    )
+    same = [one for one in others if one.statement.segment == first.statement.segment]
+    return replace(first, rivals=tuple((one.statement, one.seed) for one in same))
 
 
 Taken = list[tuple[str, str, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from consentry.consent.terms import DEPOSIT, MEMBERS, READ, Reading, Terms, sent
 from consentry.envelope.deposit import open_session
 from consentry.envelope.leaf import first_half
 from consentry.envelope.statement import segment_pair_seed
-from consentry.errors import NotFound, UsageError
+from consentry.errors import NotFound, UsageError, WrapBroken
 from consentry.record import kind as kind_named
 from consentry.record import purpose_mask, purposes
 
@@ -92,7 +93,11 @@ class Proposer:
         self._own.refresh()
         parcel = self.parcel(offered)
         begun = [_load(fields) for fields in parcel.state.get("proposals", [])]
-        standing = {proposal.kind: proposal for proposal in begun if self.stands(proposal.terms)}
+        standing = {
+            proposal.kind: proposal
+            for proposal in begun
+            if self.stands(proposal.terms) and self._is_current(proposal)
+        }
         proposals = [standing.get(kind) or self._proposal(offered, kind) for kind in offered.kinds]
         if proposals != begun:
             parcel.state["proposals"] = [_dump(proposal) for proposal in proposals]
@@ -114,17 +119,26 @@ class Proposer:
         now = self._chain.head().time
         return terms.epoch == self._chain.epoch_of(terms.patient) and not revoked and now < terms.expires_at
 
+    def _is_current(self, proposal: Proposal) -> bool:
+        """Whether its box is of the newest key version; one that is in force gets another box."""
+        segment = self._own.segments().get(proposal.kind)
+        if segment is not None and proposal.box.version == segment.version:
+            return True
+        return self._chain.grant_state(proposal.terms.patient, proposal.grant_id).status == 1
+
     def _proposal(self, offered: Offered, kind: str) -> Proposal:
         segments = self._own.segments()
         if kind not in segments:
             raise NotFound(f"you have no segment for {kind!r}; enrol that kind first")
         segment = segments[kind]
         terms, reading = self._terms(offered, segment)
-        granted = Granted(terms, reading, kind, *self._key(offered, segment))
+        key_type, key = self._key(offered, segment)
+        earlier = self._own.seeds(segment).get(segment.version - 1, ()) if key_type == SEGMENT_SEED else ()
+        granted = Granted(terms, reading, kind, key_type, key, b"".join(earlier))
         box = make_box(
             self._chain.deployment,
             granted,
-            version=segment.statement.version,
+            version=segment.version,
             card=offered.card,
             patient_key=segment.statement.patient_key,
         )
@@ -171,8 +185,11 @@ class Proposer:
         if header.segment != segment.statement.segment:
             raise NotFound(f"the record 0x{offered.record.hex()} is not one of your {segment.kind} records")
         place = header.place(self._chain.deployment)
-        session = open_session(place, header.session_wrap, segment_pair_seed(segment.seed))
-        return RECORD_HALF, first_half(place, session, offered.record)
+        for seed in self._own.seeds(segment).get(header.version, ()):
+            with suppress(WrapBroken):
+                session = open_session(place, header.session_wrap, segment_pair_seed(seed))
+                return RECORD_HALF, first_half(place, session, offered.record)
+        raise WrapBroken("none of your keys opens the record's first half: its contributor spoiled it")
 
 
 def _dump(proposal: Proposal) -> dict[str, Any]:

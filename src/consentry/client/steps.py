@@ -41,6 +41,9 @@ class Step(StrEnum):
     # revoke
     STOPPED = "grant stopped at a keyholder"
     REVOKED = "grant ended on chain"
+    # rotation, with any verb of the patient's
+    VERSIONED = "next key version saved"
+    STATED = "statement given to a keyholder"
 
 
 def durable(step: Step) -> None:

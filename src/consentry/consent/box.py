@@ -1,8 +1,13 @@
-"""A key box: what one grant delivers to its grantee; kept by the keyholders, never public."""
+"""A key box: what one grant delivers to its grantee; kept by the keyholders, never public.
+
+From key version 2 on it holds the seeds of the version before too: it reaches its grantee ahead of the
+statement that has them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -12,18 +17,21 @@ from consentry.consent.terms import Reading, Terms
 from consentry.errors import BoxBroken, IntegrityError, WrapBroken
 from consentry.keys.binding import Deployment, abi_decode, abi_encode, word
 from consentry.keys.hpke import unwrap, wrap
-from consentry.keys.typed import WalletCheck, keys_message, verify
+from consentry.keys.typed import SignatureInvalid, Signer, WalletCheck, keys_message, verify
 
 NO_KEY, SEGMENT_SEED, RECORD_HALF = 0, 1, 2
 _STEP = 1024
 _BOX = ["bytes32"] * 6 + ["uint64", "bytes", "bytes", "bytes"]
 _GRANT = ["bytes", "string", "bytes32", "bytes32", "string", "uint8", "bytes32"]
+_LATER = [*_GRANT, "bytes"]  # the seeds of the version before
+_TOGETHER = ["bytes32[]", "bytes"]
 _OWN = ["bytes", "string", "bytes32", "bytes32", "string", "string"]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyBox:
-    """Header, a wrap to the grantee, a wrap to the patient's own key, and the controller's signature."""
+    """Header, a wrap to the grantee, a wrap to the patient's own key, and the controller's signature: over
+    this box alone, or over several (`sign_boxes`)."""
 
     deployment: bytes
     patient: bytes
@@ -59,19 +67,50 @@ class KeyBox:
         """Raises `IntegrityError` unless the box is of this deployment and ``controller`` signed it."""
         if self.deployment != deployment.id:
             raise IntegrityError("the key box belongs to another deployment")
-        verify(self.message(deployment), self.signature, controller, wallet)
+        try:
+            verify(self.message(deployment), self.signature, controller, wallet)
+        except SignatureInvalid:
+            hashes, signature = self._together()
+            if self.hash not in hashes:
+                raise
+            verify(_message_of_all(deployment, hashes), signature, controller, wallet)
+
+    def _together(self) -> tuple[Sequence[bytes], bytes]:
+        """The boxes that were signed with this one, by hash, and the signature."""
+        try:
+            hashes, signature = abi_decode(_TOGETHER, self.signature, "a signature over key boxes")
+        except IntegrityError:
+            return (), b""
+        return hashes, signature
+
+
+def sign_boxes(deployment: Deployment, signer: Signer, boxes: Sequence[KeyBox]) -> list[KeyBox]:
+    """The ``boxes``, all signed by one signature of the controller, which each carries with the hashes of
+    all of them."""
+    if not boxes:
+        return []
+    hashes = [box.hash for box in boxes]
+    signature = signer.sign_typed_data(_message_of_all(deployment, hashes))
+    return [replace(box, signature=abi_encode(_TOGETHER, [hashes, signature])) for box in boxes]
+
+
+def _message_of_all(deployment: Deployment, hashes: Sequence[bytes]) -> dict[str, Any]:
+    together = keccak(abi_encode(["bytes32[]"], [list(hashes)]))
+    return keys_message(deployment, "KeyBoxes", boxes=together)
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What a grantee finds in its box. ``key_type``: 0 no key (DEPOSIT), 1 ``key`` is the segment seed of
-    the box's version, 2 the first half of the single record that the terms name."""
+    the box's version, 2 the first half of the single record that the terms name. ``earlier`` are the segment
+    seeds of the version before, one after another, where there is one and ``key`` is a segment seed."""
 
     terms: Terms
     reading: Reading
     kind: str
     key_type: int
     key: bytes = field(repr=False)
+    earlier: bytes = field(default=b"", repr=False)
 
 
 def _pad(data: bytes) -> bytes:
@@ -97,7 +136,10 @@ def make_box(
     terms, reading = granted.terms, granted.reading
     bound = _infos(deployment, terms, version)
     shared = [terms.encode(), reading.sentence, reading.policy, reading.salt]
-    theirs = _pad(abi_encode(_GRANT, [*shared, granted.kind, granted.key_type, granted.key]))
+    fields = [*shared, granted.kind, granted.key_type, granted.key]
+    theirs = _pad(
+        abi_encode(_GRANT, fields) if version == 1 else abi_encode(_LATER, [*fields, granted.earlier])
+    )
     own = _pad(abi_encode(_OWN, [*shared, granted.kind, card.to_json()]))
     to_grantee_info = deployment.info("box", *bound, keccak(card.public_key))
     return KeyBox(
@@ -120,9 +162,9 @@ def open_box(deployment: Deployment, box: KeyBox, seed: bytes, public_key: bytes
     bound = (box.patient, box.segment, box.record, word(box.version), box.grant_id)
     opened = unwrap(box.to_grantee, seed, deployment.info("box", *bound, keccak(public_key)))
     try:
-        fields = abi_decode(_GRANT, _unpad(opened), "a key box's contents")
-        encoded, sentence, policy, salt, kind, key_type, key = fields
-        granted = Granted(Terms.decode(encoded), Reading(sentence, policy, salt), kind, key_type, key)
+        types = _GRANT if box.version == 1 else _LATER
+        encoded, sentence, policy, salt, *keys = abi_decode(types, _unpad(opened), "a key box's contents")
+        granted = Granted(Terms.decode(encoded), Reading(sentence, policy, salt), *keys)
         _check(box, granted.terms, granted.reading)
         return granted
     except IntegrityError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -25,8 +27,9 @@ class Statement:
 
     ``version`` counts from 1. ``segment_key`` and ``patient_key`` are X-Wing public keys (1,216 bytes).
     ``keyholders`` is the hash of keyholders.json. ``previous`` is the hash of the statement before
-    (zero at version 1) and ``previous_seed`` its seed under this version's. ``own_seed`` is this
-    version's seed and the kind, wrapped to the patient's own key.
+    (zero at version 1) and ``previous_seed`` its seed under this version's segment key (where two devices
+    made one version, both seeds). ``own_seed`` is this version's seed and the kind, wrapped to the patient's
+    own key.
     """
 
     deployment: bytes
@@ -100,6 +103,53 @@ def first_statement(
         previous_seed=b"",
         own_seed=wrap(own, patient_key, deployment.info("own seed", patient, segment, 1)),
     )
+
+
+def next_statement(
+    deployment: Deployment, before: Statement, *, kind: str, seed: bytes, earlier: Sequence[bytes]
+) -> Statement:
+    """The version after ``before``, from a fresh random ``seed`` (32 bytes); ``earlier`` are the seeds of
+    ``before`` and of other statements of its version."""
+    named = (before.patient, before.segment, before.version + 1)
+    key = public_key(segment_pair_seed(seed))
+    own = abi_encode(["bytes32", "string"], [seed, kind])
+    return replace(
+        before,
+        version=before.version + 1,
+        segment_key=key,
+        previous=before.hash,
+        previous_seed=wrap(b"".join(earlier), key, deployment.info("previous seed", *named)),
+        own_seed=wrap(own, before.patient_key, deployment.info("own seed", *named)),
+    )
+
+
+def open_previous(deployment: Deployment, statement: Statement, seed: bytes) -> tuple[bytes, ...]:
+    """The segment seeds of the version before, with the ``seed`` of the statement's own. Raises
+    `WrapBroken`, or `IntegrityError` where there is none."""
+    info = deployment.info("previous seed", statement.patient, statement.segment, statement.version)
+    return split_seeds(unwrap(statement.previous_seed, segment_pair_seed(seed), info))
+
+
+def split_seeds(joined: bytes) -> tuple[bytes, ...]:
+    """Seeds of 32 bytes each, from one after another. Raises `IntegrityError`."""
+    if len(joined) % 32:
+        raise IntegrityError("the seeds of earlier key versions are not of 32 bytes each")
+    return tuple(joined[at : at + 32] for at in range(0, len(joined), 32))
+
+
+def unlock(
+    deployment: Deployment, statements: Iterable[Statement], known: Mapping[int, Iterable[bytes]]
+) -> dict[int, tuple[bytes, ...]]:
+    """The segment seeds by key version to which those that are ``known`` lead, down to version 1.
+
+    The ``statements`` need not be signed: what a forged one leads to opens nothing."""
+    found = {version: dict.fromkeys(seeds) for version, seeds in known.items()}
+    for statement in sorted(set(statements), key=lambda one: one.version, reverse=True):
+        for seed in found.get(statement.version, {}):
+            with suppress(IntegrityError):
+                earlier = open_previous(deployment, statement, seed)
+                found.setdefault(statement.version - 1, {}).update(dict.fromkeys(earlier))
+    return {version: tuple(seeds) for version, seeds in found.items()}
 
 
 def open_own(deployment: Deployment, statement: Statement, patient_seed: bytes) -> tuple[bytes, str]:

@@ -45,12 +45,13 @@ class Intake(Answering):
             return self._take("statement", statement.hash, {**body, "version": statement.version}, change)
 
     def _chained(self, statement: Statement) -> None:
-        """It is held already, or the first one, or it follows the newest that is held."""
+        """It is held already, or the first one, or it follows the newest that is held, or the one before that
+        as another one of the newest does, which another device of the patient's made."""
         held = self._statements(statement.patient, statement.segment)
         newest = max((one.version for one in held), default=0)
-        before = {one.hash for one in held if one.version == newest} or {bytes(32)}
-        follows = statement.version == newest + 1 and statement.previous in before
-        if not follows and statement not in held:
+        before = {one.hash for one in held if one.version == statement.version - 1} or {bytes(32)}
+        follows = statement.previous in before and newest <= statement.version <= newest + 1
+        if (not follows or statement.version == newest == 1) and statement not in held:
             raise Denied("chain")
 
     def _statements(self, patient: bytes, segment: bytes) -> list[Statement]:
@@ -62,11 +63,31 @@ class Intake(Answering):
             found = KeyBox.decode(box)
             controller = self._chain.controller_of(found.patient)
             found.verify(self._deployment, controller, self._chain.wallet_accepts)
-            if not self._vault.statements(found.patient, found.segment):
-                raise Denied("segment")
+            self._fits(found)
             named = {"patient": found.patient, "grant": found.grant_id, "grantee": found.grantee}
+            where = {"segment": found.segment, "version": found.version}
             fields = (found.patient, found.grant_id, found.segment, box)
-            return self._take("box", found.hash, named, lambda: self._vault.add_box(*fields))
+
+            def change() -> None:
+                held = self._vault.find_box(found.patient, found.grant_id)
+                if held is not None and KeyBox.decode(held).version > found.version:
+                    raise Denied("older box")
+                self._vault.add_box(*fields)
+
+            return self._take("box", found.hash, {**named, **where}, change)
+
+    def _fits(self, box: KeyBox) -> None:
+        """The box is of a key version that is held, or of the one that comes next: those boxes come ahead of
+        their statement, for grants in force alone."""
+        held = self._statements(box.patient, box.segment)
+        if not held:
+            raise Denied("segment")
+        newest = max(one.version for one in held)
+        if box.version > newest + 1:
+            raise Denied("version")
+        in_force = self._chain.in_force(box.patient, box.grant_id)
+        if box.version > newest and (self._vault.stopped(box.patient, box.grant_id) or not in_force):
+            raise Denied("grant")
 
     def deal(self, part: bytes) -> Signed:
         """See `Keyholder.deal`."""
@@ -109,7 +130,8 @@ class Intake(Answering):
     def _store(self, part: Part, header: Header, held: list[tuple[bytes, Held]], head: Head) -> Signed:
         grant_id = Terms.decode(part.terms).grant_id if part.terms else bytes(32)
         body: dict[str, object] = {"envelope": part.envelope, "contributor": header.contributor}
-        body |= {"patient": header.patient, "segment": header.segment, "grant": grant_id}
+        body |= {"patient": header.patient, "segment": header.segment, "version": header.version}
+        body["grant"] = grant_id
         for number, leaf in enumerate(part.leaves):
             body[f"record {number}"] = leaf.record_id
             body[f"digest {number}"] = leaf.digest
