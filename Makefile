@@ -30,6 +30,10 @@ kubo: setup ## Put ipfs in place: the one on PATH, else built from tools/kubo (t
 age: setup ## Put age in place, the peer of the bench: the one on PATH, else built (half a minute, once)
 	@$(PYTHON) -m tools.setup age
 
+.PHONY: hpke
+hpke: setup ## Put in place the program in Go that opens our wraps in the tests (a few seconds, once)
+	@$(PYTHON) -m tools.setup hpke
+
 .PHONY: demo
 demo: $(if $(filter kubo,$(STORE)),kubo,setup) ## Tell the whole story (BUNDLE=file, STORE=folder|kubo, KEYHOLDERS=local|services|file, NETWORK=URL)
 	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(MET) $(APE) run demo $(if $(NETWORK),--network '$(NETWORK)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
@@ -43,7 +47,7 @@ drill: setup ## Kill and freeze keyholders, cheat in every way, and say what eac
 	@$(if $(STORE),CONSENTRY_STORE='$(STORE)') $(APE) run drill $(if $(SCENE),--scene '$(SCENE)')
 
 .PHONY: test
-test: kubo age ## Run every test
+test: kubo age hpke ## Run every test
 	$(BIN)/python -m tools.assure slither
 	$(INVARIANTS)
 	$(APE) test tests/contracts
@@ -60,7 +64,7 @@ lint: setup ## Check format, style and types of Python and Solidity
 	$(BIN)/forge lint --deny warnings
 
 .PHONY: check
-check: lint kubo ## The fast loop: lint, then functional and contract tests
+check: lint kubo hpke ## The fast loop: lint, then functional and contract tests
 	$(PYTEST) tests/functional
 	$(APE) test tests/contracts
 	$(INVARIANTS)

@@ -38,7 +38,8 @@ class Program:
     @property
     def sources(self) -> list[Path]:
         """The files that say what is built."""
-        return [TOOLS / self.folder / name for name in ("go.mod", "go.sum", "tools.go")]
+        folder = TOOLS / self.folder
+        return [folder / "go.mod", *sorted(folder.glob("go.sum")), *sorted(folder.glob("*.go"))]
 
     def version(self, program: str | Path) -> tuple[int, ...]:
         """What `program` says of itself, in numbers; empty when it does not start."""
@@ -68,7 +69,8 @@ AGE = Program("age", "age", "filippo.io/age/cmd/age", ("--version",), (1, 3), (1
 MEDUSA = Program(
     "medusa", "medusa", "github.com/crytic/medusa", ("--version",), (1, 5), (1, 5), "two minutes"
 )
-PROGRAMS = {program.folder: program for program in (KUBO, AGE, MEDUSA)}
+HPKE = Program("hpke-peer", "hpke", ".", ("version",), (1, 0), (1, 0), "a few seconds")
+PROGRAMS = {program.folder: program for program in (KUBO, AGE, MEDUSA, HPKE)}
 
 
 def install(program: Program, cache: Path) -> None:

@@ -1,0 +1,3 @@
+module consentry/tools/hpke
+
+go 1.26.4
