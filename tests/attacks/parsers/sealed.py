@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 
 from cryptography.cobblestone import Cobblestone256Encryptor
 from eth_utils.crypto import keccak
@@ -13,9 +12,9 @@ from eth_utils.crypto import keccak
 from consentry import seal
 from consentry.chain.contracts import Entry
 from consentry.client.outbox import seal_file, unseal_file
-from consentry.client.reader import Reader
+from consentry.client.proof import Given
 from consentry.consent.box import SEGMENT_SEED as SEED_KEY
-from consentry.consent.box import Granted, KeyBox, make_box, open_box, open_own_box
+from consentry.consent.box import Granted, KeyBox, make_box, open_box, open_own_box, sign_boxes
 from consentry.consent.terms import Terms
 from consentry.envelope.deposit import (
     Header,
@@ -26,7 +25,15 @@ from consentry.envelope.deposit import (
     verify_part,
 )
 from consentry.envelope.leaf import Label, Leaf, open_label, own_data_key
-from consentry.envelope.statement import SignedStatement, Statement, open_own, verify_statement
+from consentry.envelope.statement import (
+    SignedStatement,
+    Statement,
+    next_statement,
+    open_own,
+    open_previous,
+    segment_pair_seed,
+    verify_statement,
+)
 from consentry.keyholder.held import Held
 from consentry.keyholder.messages import ReleaseAsked, release_info
 from consentry.keys.binding import abi_decode, abi_encode, word
@@ -74,6 +81,11 @@ ENTRY = Entry(
     seed(39),
     2**40,
 )
+ASKED = ReleaseAsked(LEAF.record_id, some_terms(), ENTRY, REPLY_KEY)
+LATER = next_statement(DEPLOYMENT, STATEMENT, kind="general", seed=SEGMENT_SEED, earlier=[seed(22)])
+LATER_GRANT = replace(GRANTED, earlier=seed(22))
+_LATER_BOX = make_box(DEPLOYMENT, LATER_GRANT, version=2, card=a_card(), patient_key=public_key(PATIENT_SEED))
+_LATER_INFO = DEPLOYMENT.info("box", *_BOUND[:3], word(2), BOX.grant_id, keccak(public_key(HOSPITAL_SEED)))
 CONTEXT = seal.context(DEPLOYMENT, LEAF.record_id, "text/plain")
 
 
@@ -153,6 +165,11 @@ def _in_box(plain: bytes) -> object:
     return open_box(DEPLOYMENT, box, HOSPITAL_SEED, public_key(HOSPITAL_SEED))
 
 
+def _in_later_box(plain: bytes) -> object:
+    box = replace(_LATER_BOX, to_grantee=wrap(plain, public_key(HOSPITAL_SEED), _LATER_INFO))
+    return open_box(DEPLOYMENT, box, HOSPITAL_SEED, public_key(HOSPITAL_SEED))
+
+
 def _in_own_box(plain: bytes) -> object:
     return open_own_box(
         DEPLOYMENT, replace(BOX, to_patient=wrap(plain, public_key(PATIENT_SEED), OWN_BOX_INFO)), PATIENT_SEED
@@ -174,10 +191,18 @@ def _contents(padded: bytes) -> bytes:
 
 
 def _released(plain: bytes) -> object:
-    where = SimpleNamespace(place=PLACE, record_id=LEAF.record_id, record_salt=LEAF.record_salt)
-    reader = SimpleNamespace(_chain=SimpleNamespace(deployment=DEPLOYMENT))
     sealed = wrap(plain, REPLY_KEY, release_info(DEPLOYMENT, PLACE.patient, ENTRY, 1))
-    return Reader._opened_share(reader, where, ENTRY, 1, sealed, seed(44))  # type: ignore[arg-type]
+    return Given.opened(DEPLOYMENT, ASKED, 1, sealed, seed(44))
+
+
+def _together(signature: bytes) -> None:
+    replace(BOX, signature=signature).verify(DEPLOYMENT, PATIENT.address)
+
+
+def _earlier(plain: bytes) -> object:
+    key = public_key(segment_pair_seed(SEGMENT_SEED))
+    info = DEPLOYMENT.info("previous seed", LATER.patient, LATER.segment, LATER.version)
+    return open_previous(DEPLOYMENT, replace(LATER, previous_seed=wrap(plain, key, info)), SEGMENT_SEED)
 
 
 def _signature(signature: bytes) -> object:
@@ -196,6 +221,7 @@ def _outbox() -> bytes:
 
 
 _GRANTEES = unwrap(BOX.to_grantee, HOSPITAL_SEED, BOX_INFO)
+_LATERS = unwrap(_LATER_BOX.to_grantee, HOSPITAL_SEED, _LATER_INFO)
 _PATIENTS = unwrap(BOX.to_patient, PATIENT_SEED, OWN_BOX_INFO)
 _HEADER = DEALT.header.encode()
 _RELEASE = abi_encode(["bytes", "bytes", "bytes32"], [*LEAF.encode(), SHARES[0]])
@@ -234,14 +260,19 @@ SEALED = {
     "a key box that nobody verified": Parser(_unsigned_box, BOX.encode(), (KeyBox.decode, open_own_box)),
     "a grantee's part of a box": Parser(_in_box, _GRANTEES, (open_box,)),
     "what a grantee's part holds": Parser(_framed(_in_box), _contents(_GRANTEES), (open_box,)),
+    "what a later box holds": Parser(_framed(_in_later_box), _contents(_LATERS), (open_box,)),
+    "a signature over several boxes": Parser(
+        _together, sign_boxes(DEPLOYMENT, PATIENT, [BOX, _LATER_BOX])[0].signature, (KeyBox._together,)
+    ),
+    "seeds of the version before": Parser(_earlier, seed(22) + seed(23), (open_previous,)),
     "a patient's part of a box": Parser(_in_own_box, _PATIENTS, (open_own_box,)),
     "what a patient's part holds": Parser(_framed(_in_own_box), _contents(_PATIENTS), (open_own_box,)),
     "a release call": Parser(
         ReleaseAsked.decode,
-        ReleaseAsked(LEAF.record_id, some_terms(), ENTRY, REPLY_KEY).encode(),
+        ASKED.encode(),
         (ReleaseAsked.decode,),
     ),
-    "what a keyholder released": Parser(_released, _RELEASE, (Reader._opened_share,)),
+    "what a keyholder released": Parser(_released, _RELEASE, (Given.opened,)),
     "a record as it is held": Parser(
         lambda d: Held.unseal(_HEADER, seed(1), seal_once(seed(1), d)), _RELEASE, (Held.unseal,)
     ),

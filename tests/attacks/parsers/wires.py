@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
+from eth_utils.crypto import keccak
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from consentry.chain.contracts import Head
 from consentry.client.own import _read
+from consentry.client.proof import Proof
 from consentry.consent.rule import Reason
 from consentry.consent.terms import typed_revoke
 from consentry.errors import KeyholderRefused
@@ -33,15 +37,16 @@ from consentry.keyholder.messages import (
     Listed,
     OwnAnswer,
     OwnRecord,
-    ReleaseAsked,
     Released,
     Signed,
+    release_info,
 )
 from consentry.keyholder.remote import RemoteKeyholder
 from consentry.keyholder.service import KeyholderService
 from consentry.keyholder.vault import Vault
-from tests.attacks.parsers.parser import Parser, document
-from tests.attacks.parsers.sealed import BOX, DEALT, ENTRY, LEAF, PART, REPLY_KEY, SIGNED
+from consentry.keys.hpke import wrap
+from tests.attacks.parsers.parser import Parser, document, in_file
+from tests.attacks.parsers.sealed import ASKED, BOX, DEALT, ENTRY, LEAF, PART, REPLY_KEY, SIGNED
 from tests.support.fixed import (
     DEPLOYMENT,
     HOSPITAL,
@@ -192,10 +197,28 @@ def _call(verb: str, body: bytes) -> bytes:
     return _document(wire.SignedCall.of(Call.signed(DEPLOYMENT, PATIENT, CARD, verb, body)))
 
 
+def _said(sealed: bytes, **changes: Any) -> Released:
+    """An answer that the keyholder signed."""
+    bare = replace(Signed(1, "release", keccak(sealed), 7, 9, seed(42)), **changes)
+    return Released(sealed, replace(bare, signature=signer(51).sign_typed_data(bare.message(DEPLOYMENT))))
+
+
+def _proof(path: Path) -> object:
+    return Proof.load(path).verify(Chain(), ROSTER)  # type: ignore[arg-type]
+
+
+def _saved(proof: Proof) -> bytes:
+    with TemporaryDirectory() as folder:
+        return proof.save(Path(folder)).read_bytes()
+
+
+_NO_SHARE = wrap(b"no share", REPLY_KEY, release_info(DEPLOYMENT, PATIENT_ID, ENTRY, 1))
+_FORK = Proof.of_fork(DEPLOYMENT, _said(b"").signed, _said(b"", row_hash=seed(43)).signed)
+_CHEAT = Proof.of_release(DEPLOYMENT, "ShareMismatch", ASKED, seed(44), _said(_NO_SHARE))
 _LISTED = Listed(seed(1), seed(2), 1, seed(3), HOSPITAL.address, b"wrap", b"label")
 _OWN = OwnAnswer((SIGNED,), (OwnRecord(PART.header, *LEAF.encode()),), (BOX.encode(),))
 _STOP = PATIENT.sign_typed_data(typed_revoke(DEPLOYMENT, PATIENT_ID, seed(5)))
-_RELEASE = ReleaseAsked(LEAF.record_id, some_terms(), ENTRY, REPLY_KEY).encode()
+_RELEASE = ASKED.encode()
 _ANY = Call(PATIENT.address, "own", b"", seed(1))
 SERVICE = KeyholderService
 
@@ -240,6 +263,8 @@ WIRES = {
     "all of a patient's own": Parser(
         _told(lambda to: _read(to.own(_ANY))), _document(wire.Own.of(_OWN)), (RemoteKeyholder._ask, _read)
     ),
+    "a proof of a fork": Parser(in_file(_proof), _saved(_FORK), (Proof.load, Proof.verify)),
+    "a proof about a release": Parser(in_file(_proof), _saved(_CHEAT), (Proof.load, Proof.verify)),
     "a page of a journal": Parser(
         _told(lambda to: _judged(to.journal())),
         _document(wire.Page(rows=tuple(wire.JournalRow.model_validate(row.to_json()) for row in ROWS))),
