@@ -119,15 +119,23 @@ def ready(url: str) -> bool:
 
 
 @contextmanager
-def services(home: Path, node: str, *, options: tuple[str, ...] = ("--rate", "0")) -> Iterator[Services]:
-    """A world on the chain at ``node`` whose five keyholders are processes, 3 of which are needed."""
+def services(
+    home: Path,
+    node: str,
+    *,
+    options: tuple[str, ...] = ("--rate", "0"),
+    threshold: int = 3,
+    count: int = 5,
+) -> Iterator[Services]:
+    """A world on the chain at ``node`` whose ``count`` keyholders are processes, ``threshold`` of which are
+    needed."""
     cards = []
-    for index in range(1, 6):
+    for index in range(1, count + 1):
         place = Place(home / "services" / str(index))
         with patch.dict(keyring._COST, _QUICK):
             keys = place.create(PASSPHRASE)
         cards.append(place.introduce(keys, f"institution {index}", f"http://127.0.0.1:{free_port()}"))
-    found = Services(home / "services", node, assemble(cards, 3), options)
+    found = Services(home / "services", node, assemble(cards, threshold), options)
     try:
         web3 = Web3(HTTPProvider(node))
         found.world = make_world(home, web3, roster=found.roster, started=found.open)
