@@ -81,6 +81,14 @@ bench-gas: setup ## Measure gas on Anvil, exactly
 bench-store: kubo age ## Measure deposits beside the usual ways, on Kubo and Anvil (ten minutes)
 	@$(BIN)/python bench/store.py
 
+.PHONY: bench-keys
+bench-keys: setup age ## Measure keyholders as processes: open, release, deposit, seal (ten minutes)
+	@$(BIN)/python bench/keys.py
+
+.PHONY: bench
+bench: bench-gas bench-store age ## All benches; of keyholders with 10,000 deposits (half an hour)
+	@$(BIN)/python bench/keys.py --deposits 10000
+
 .PHONY: clean
 clean: ## Remove what set-up and builds made in the checkout (the cache outside it stays)
 	rm -rf .venv .build .mypy_cache .pytest_cache .ruff_cache .hypothesis dist report

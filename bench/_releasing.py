@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from consentry.keyholder.messages import Call
 from consentry.keyholder.place import Place
 from consentry.keyholder.remote import RemoteKeyholder
 from consentry.keyholder.service import KeyholderService
-from tests.attacks.support import Access, access
+from tests.attacks.support import Access, access, salts
 from tests.support.services import PASSPHRASE, Services
 
 LINES = 8  # connections at once
@@ -40,10 +40,11 @@ class Rate:
     cores: int
 
 
-def rate(running: Services, mine: Access, count: int) -> Rate:
-    """Releases of the first keyholder, which has one core, to calls of which there are always more."""
+def rate(running: Services, mine: Sequence[Access], count: int) -> Rate:
+    """Releases of the first keyholder, which has one core, to calls of which there are always more, for the
+    entries ``mine`` in turn."""
     process = running.running[1].pid
-    calls = [mine.call() for _ in range(count + 50)]
+    calls = [mine[number % len(mine)].call() for number in range(count + 50)]
     with pinned(process) as cores, ThreadPoolExecutor(LINES) as threads:
         lines = [RemoteKeyholder(running.roster.keyholders[0]) for _ in range(LINES)]
 
@@ -76,7 +77,7 @@ def pinned(process: int) -> Iterator[int]:
             os.sched_setaffinity(one, every)
 
 
-def inside(running: Services, mine: Access, count: int) -> dict[str, list[float]]:
+def inside(running: Services, mine: Sequence[Access], count: int) -> dict[str, list[float]]:
     """Milliseconds by room of ``count`` releases of the second keyholder, for once in this process, over its
     own files and HTTP to the node."""
     world, watch = running.world, Watch()
@@ -87,7 +88,7 @@ def inside(running: Services, mine: Access, count: int) -> dict[str, list[float]
             for number in range(count + 5):
                 if number == 5:
                     watch.laps.clear()
-                call = mine.call(to=2)
+                call = mine[number % len(mine)].call(to=2)
                 with timed(keyholder, watch):
                     watch.around("all", keyholder.release)(call)
                 watch.lap()
@@ -177,6 +178,9 @@ def stop(running: Services, granted: Proposal) -> None:
         keyholder.stop(world.patient, granted.grant_id, signature)
 
 
-def entry_of(opener: Opener) -> Access:
-    """An entry of the clinician for the record, that keyholders answer for an hour."""
-    return access(opener.world, opener.world.grant("clinician", "general")[0])
+def entries(opener: Opener, count: int) -> list[Access]:
+    """Entries of the clinician for the record, answered for an hour; each in a block of its own, and more
+    than a keyholder keeps proofs of."""
+    [salt], world = salts(opener.world).values(), opener.world
+    [granted] = world.grant("clinician", "general")
+    return [access(world, granted, salt=salt) for _ in range(count)]

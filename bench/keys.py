@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from bench._anvil import anvil  # noqa: E402
 from bench._keyspage import Page  # noqa: E402
 from bench._opening import Opener, institutions, pairs  # noqa: E402
-from bench._releasing import entry_of, inside, rate, refusals  # noqa: E402
+from bench._releasing import entries, inside, rate, refusals  # noqa: E402
 from bench._sealing import Beside, beside_age  # noqa: E402
 from bench._sides import Clock  # noqa: E402
 from bench._watch import Spread  # noqa: E402
@@ -33,6 +33,7 @@ from consentry.record import Record  # noqa: E402
 from tests.support.services import Services  # noqa: E402
 
 SMALL = 1024
+ENTRIES = 100
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def together(sizes: Sizes) -> Page:
     ):
         say(f"opening: {sizes.warm} + {sizes.opens} times by 3 of 5 and by 1 of 1, in turn")
         of_five, of_one = pairs(many, one, sizes.opens, sizes.warm)
-        mine = entry_of(of_five)
+        mine = entries(of_five, ENTRIES)
         say(f"releases of one keyholder: {sizes.releases}")
         quick = rate(many, mine, sizes.releases)
         rooms = inside(many, mine, min(sizes.releases, 200))

@@ -115,3 +115,11 @@ def test_a_keyholder_whose_key_does_not_work_is_refused(file: Path) -> None:
     broken.save(file)
     with pytest.raises(KeyInvalid):
         Roster.load(file, broken.hash)
+
+
+@pytest.mark.parametrize(("threshold", "count", "spared"), [(3, 5, 4), (1, 1, 1), (3, 3, 3), (1, 2, 2)])
+def test_one_more_than_needed_holds_a_record_where_there_is_one_more(
+    threshold: int, count: int, spared: int
+) -> None:
+    """With as many as are needed there is nobody to spare, and all must hold it."""
+    assert Roster(threshold, ROSTER.keyholders[:count]).spared == spared

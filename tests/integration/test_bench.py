@@ -31,3 +31,15 @@ def test_the_page_tells_the_ratio_and_where_the_time_goes(tmp_path: Path) -> Non
     assert "| add | 2.00 | 2.00 | 50 MiB | 1.00 | 0.50 |" in page
     picture = (tmp_path / "img" / "bench-store.svg").read_text("utf-8")
     assert "anchor 1.0 s" in picture
+
+
+def test_the_bench_of_keyholders_measures_all_that_it_tells() -> None:
+    few = {"opens": 2, "warm": 1, "releases": 4, "deposits": 3, "refusals": 2, "mebibytes": 4, "rounds": 1}
+    words = [sys.executable, "bench/keys.py"]
+    words += [word for name, count in few.items() for word in (f"--{name}", str(count))]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for row in ("3 of 5, from the listing on", "1 of 1, the whole verb", "check: entry", "consent at head"):
+        assert f"| {row} |" in done.stdout
+    for figure in ("a second**", "| seal |", "| open |", "| anchor |", "| target | measured |"):
+        assert figure in done.stdout

@@ -65,7 +65,7 @@ class Depositor:
             self._seal(parcel, patient, records, targets)
             self._pin(parcel)
             self._make_envelopes(parcel, targets)
-            self._deal(parcel, targets, self._group.roster.threshold + 1)
+            self._deal(parcel, targets, self._group.roster.spared)
             self._anchor(parcel)
             self._forget(parcel)
         self._deal(parcel, targets, 0)

@@ -68,6 +68,11 @@ class Roster:
         return self.count - self.threshold + 1
 
     @property
+    def spared(self) -> int:
+        """t + 1, or all: so many must hold a record for it to be opened when one of them is gone."""
+        return min(self.threshold + 1, self.count)
+
+    @property
     def hash(self) -> bytes:
         """keccak256 over the ABI encoding of all fields."""
         cards = [(c.index, c.name, c.address, c.public_key, c.url) for c in self.keyholders]
