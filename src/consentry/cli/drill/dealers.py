@@ -84,7 +84,7 @@ def _found_by_a_reader(
 ) -> None:
     """No keyholder can see it; the first reader does, and lays it to the contributor."""
     stage, parts = drill.stage, _parts(drill, **changes)
-    taken, _ = _deal(drill, parts)
+    _deal(drill, parts)
     [leaf] = parts[-1].leaves
     hospital = stage.people["hospital"].signer
     stage.chain.send(hospital, "RecordRegistry", "anchor", leaf.record_id, leaf.anchor)
@@ -92,7 +92,9 @@ def _found_by_a_reader(
         opened = stage.desk("clinician").open(stage.patient, leaf.record_id)
         got, met = f"a reader took {opened.size:,} bytes", ""
     except error as found:
-        got, met = "", f"{type(found).__name__}, at the first reader, with t shares of {len(taken)}"
+        reader = stage.people["clinician"]
+        proved = drill.proved(reader.proofs.glob(f"{type(found).__name__}-*"))
+        got, met = "", f"{type(found).__name__}, at the first reader{proved and '; '}{proved}"
     except ConsentryError as other:
         got, met = "the contributor is not named", f"{type(other).__name__}: {other}"
     drill.line("the hospital", what, got, met)

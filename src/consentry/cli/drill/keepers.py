@@ -51,9 +51,11 @@ def _one(drill: Drill, index: int, what: str, lie: Lie) -> None:
         except ConsentryError as error:
             drill.line(f"keyholder {index}", what, f"the reading stopped: {type(error).__name__}", "")
             return
-    named = [cheat for cheat in opened.cheats if cheat.startswith(f"keyholder {index}: ")]
-    got = "" if named and whole else "not named" if whole else "other bytes were opened"
-    met = f"named: {', '.join(opened.cheats)}; opened by {several(opened.keyholders)}, byte for byte"
+    named = any(cheat.startswith(f"keyholder {index}: ") for cheat in opened.cheats)
+    proved = drill.proved(opened.proofs)
+    well = {"is not named": named, "is named without proof": bool(proved), "the bytes are others": whole}
+    got = "; ".join(what for what, holds in well.items() if not holds)
+    met = f"{', '.join(opened.cheats)}; {proved}; opened by {several(opened.keyholders)}, byte for byte"
     drill.line(f"keyholder {index}", what, got, met)
 
 

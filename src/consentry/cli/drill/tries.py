@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
@@ -14,6 +15,7 @@ from consentry.cli.services import Services
 from consentry.cli.terminal import plural
 from consentry.client import Deposited, Listing, Opened
 from consentry.client.own import Own
+from consentry.client.proof import Proof
 from consentry.envelope.statement import Statement
 from consentry.errors import ConsentryError, FindingsError, WrapBroken
 from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, release_info
@@ -94,6 +96,17 @@ class Drill:
         opened = self.stage.desk("clinician").open(self.stage.patient, self.listing.record_id)
         with opened.file as file:
             return opened, file.read() == self.body
+
+    def proved(self, files: Iterable[Path]) -> str:
+        """What those proofs are worth to a third party, who checks them with public things alone; empty where
+        one proves nothing, or there is none."""
+        proofs = [Proof.load(file) for file in files]
+        try:
+            for proof in proofs:
+                proof.verify(self.stage.chain, self.stage.group.roster)
+        except ConsentryError:
+            return ""
+        return "the proof convinces anybody" if proofs else ""
 
     def present(
         self, who: str, what: str, caller: str, calls: Callable[[Keyholder], Call], reply_seed: bytes
