@@ -5,29 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
+from consentry.cli.demo.scenes import propose
+from consentry.cli.demo.stage import StoryBroken
 from consentry.cli.drill.keepers import held
 from consentry.cli.drill.tries import Drill, several
 from consentry.client import Group
-from consentry.envelope.statement import SignedStatement, Statement, message, segment_pair_seed
+from consentry.consent.terms import READ
+from consentry.envelope.statement import Statement
 from consentry.errors import ConsentryError
 from consentry.keyholder.messages import BoxAnswer, Call, Keyholder
-from consentry.keys.binding import abi_encode
-from consentry.keys.hpke import new_seed, public_key, wrap
-from consentry.record import Record
+from consentry.record import GENERAL, Record
 
 _LIARS = (4, 5)
 
 
 def play(drill: Drill) -> None:
-    """The patient raises the key version; two keyholders that hold it give the contributor the old one."""
+    """Two keyholders that hold the new statement give the contributor the old one."""
     stage = drill.stage
-    newest = _next_version(drill, "general")
+    newest = _rotated(drill)
     usual = stage.group
     keyholders = [_Stale(one) if one.card.index in _LIARS else one for one in stage.keyholders]
     stage.group = Group(usual.deployment, usual.roster, cast("list[Keyholder]", keyholders))
     try:
         [deposited] = stage.desk("hospital").deposit(
-            stage.patient, [Record("general", "text/plain", b"new", "2026-01-15")]
+            stage.patient, [Record(GENERAL, "text/plain", b"new", "2026-01-15")]
         )
         header = held(drill, 1, deposited.record_id).header
         used = (header.version, header.statement)
@@ -55,22 +56,14 @@ class _Stale:
         return replace(answer, statements=answer.statements[:1])
 
 
-def _next_version(drill: Drill, kind: str) -> Statement:
-    """The patient signs the next key version of a segment, and gives it to every keyholder."""
-    stage, patient = drill.stage, drill.stage.people["patient"]
-    deployment, first, seed = stage.chain.deployment, drill.statement(kind), new_seed()
-    version = first.version + 1
-    info = deployment.info("own seed", first.patient, first.segment, version)
-    own = abi_encode(["bytes32", "string"], [seed, kind])
-    statement = replace(
-        first,
-        version=version,
-        segment_key=public_key(segment_pair_seed(seed)),
-        previous=first.hash,
-        own_seed=wrap(own, patient.keyring.public_key, info),
-    )
-    body = statement.encode()
-    signed = SignedStatement(body, patient.signer.sign_typed_data(message(deployment, body)))
-    for keyholder in stage.keyholders:
-        keyholder.statement(signed)
-    return statement
+def _rotated(drill: Drill) -> Statement:
+    """A provider may read for a while; then the patient revokes, which replaces the segment's key."""
+    stage, patient = drill.stage, drill.stage.desk("patient")
+    offered, proposals = propose(stage, "impostor", [GENERAL], READ)
+    patient.grant(offered, proposals)
+    before = drill.statement(GENERAL)
+    patient.revoke([proposals[0].grant_id])
+    after = drill.statement(GENERAL)
+    if after.version != before.version + 1:
+        raise StoryBroken("the patient's revocation did not replace the segment's key")
+    return after
