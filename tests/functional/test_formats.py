@@ -12,18 +12,25 @@ import io
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from eth_account.messages import encode_typed_data
 
 from consentry import seal
 from consentry.chain.contracts import Entry
+from consentry.chain.deployments import Deployed, Deployments, Placed
+from consentry.chain.manifest import NAMES
+from consentry.client.grant import Granter
 from consentry.client.outbox import seal_file, unseal_file
+from consentry.client.proof import Proof
+from consentry.client.proposal import Proposal
 from consentry.consent.box import SEGMENT_SEED as SEED_KEY
-from consentry.consent.box import Granted, KeyBox, make_box, open_box, open_own_box
-from consentry.consent.card import Offer
+from consentry.consent.box import Granted, KeyBox, make_box, open_box, open_own_box, sign_boxes
+from consentry.consent.card import Card, Offer
 from consentry.consent.membership import admit, take
 from consentry.consent.terms import Reading, sentence, typed_revoke, typed_terms
 from consentry.envelope.deposit import (
@@ -39,18 +46,36 @@ from consentry.envelope.leaf import Leaf, data_key, first_half, open_label, own_
 from consentry.envelope.statement import (
     SignedStatement,
     Statement,
+    next_statement,
     open_own,
+    open_previous,
     segment_pair_seed,
     verify_statement,
 )
 from consentry.envelope.statement import message as statement_message
+from consentry.keyholder import wire
+from consentry.keyholder.held import Held
 from consentry.keyholder.journal import first_hash, next_row, verify_journal
-from consentry.keyholder.messages import Call, ReleaseAsked, Signed, release_info, subject_of_stop
+from consentry.keyholder.messages import (
+    BoxAnswer,
+    Call,
+    Listed,
+    OwnAnswer,
+    OwnRecord,
+    ReleaseAsked,
+    Released,
+    Signed,
+    release_info,
+    subject_of_stop,
+)
+from consentry.keyholder.roster import Roster, write_card
 from consentry.keys import shamir
 from consentry.keys.binding import abi_encode, text_word, word
 from consentry.keys.hpke import ALGORITHM, hkdf, open_once, public_key, seal_once, unwrap, wrap
 from consentry.keys.keyring import Keyring
 from consentry.keys.typed import digest, keys_message
+from consentry.store.car import header as car_header
+from consentry.store.cid import parse_cid
 from tests.support.fixed import (
     AUTHORITY,
     DEPLOYMENT,
@@ -368,6 +393,121 @@ def _open_journal(old: dict[str, Any]) -> None:
     verify_journal(DEPLOYMENT, signer(51).address, rows)
 
 
+def _in_a_file(write: Callable[[Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write(path := Path(folder) / "file.json")
+        return path.read_bytes()
+
+
+def _handed() -> bytes:
+    """What `Granter.sign` writes."""
+    of = Mock(deployment=DEPLOYMENT)
+    me = Mock(address=PATIENT.address, signer=PATIENT, copy=Mock(boxes={}))
+    made = Granter.sign(Mock(_chain=of, _me=me), Proposal(TERMS, WORDED, "hiv", BOX))
+    return json.dumps(made, indent=1).encode()
+
+
+def _deployed() -> Deployed:
+    contracts = {name: Placed(DEPLOYMENT.registry, 7, [[AUTHORITY.address]]) for name in NAMES}
+    where = (DEPLOYMENT.chain_id, DEPLOYMENT.genesis)
+    return Deployed(*where, contracts, [AUTHORITY.address], 2, ROSTER.hash, "safe")
+
+
+WIRE: dict[str, Any] = {
+    "call": wire.SignedCall.of(replace(CALL, signature=seed(1))),
+    "statement": wire.Statement.of(SignedStatement(b"body", b"signature")),
+    "box": wire.Box(box=b"box"),
+    "part": wire.Part(part=b"part"),
+    "stop": wire.Stop(patient=PATIENT_ID, grant_id=seed(36), signature=b"signature"),
+    "acknowledgement": wire.Acknowledgement.of(WORD),
+    "grants": wire.Grants(grants=(seed(36),)),
+    "found box": wire.FoundBox.of(BoxAnswer(b"box", (SignedStatement(b"body", b"s"),), WORD)),
+    "labels": wire.Labels(
+        records=(wire.Label.of(Listed(seed(1), seed(2), 3, seed(4), HOSPITAL.address, b"wrap", b"label")),)
+    ),
+    "release": wire.Release.of(Released(b"sealed", WORD)),
+    "own": wire.Own.of(OwnAnswer((), (OwnRecord(b"header", b"open", b"sealed"),), (b"box",))),
+    "page": wire.Page(rows=(wire.JournalRow.model_validate(ROW.to_json()),)),
+    "refused": wire.REFUSED,
+    "later": wire.LATER,
+}
+VALUES |= {
+    "keyholders.json": lambda: _in_a_file(ROSTER.save),
+    "keyholder's card file": lambda: _in_a_file(lambda path: write_card(path, ROSTER.keyholders[0])),
+    "deployments.json": lambda: _in_a_file(lambda path: Deployments(path).add(_deployed())),
+    "grant.json": _handed,
+    "held record": lambda: Held(HEADER, *LEAF.encode(), seed(63)).seal(seed(64)),
+    "CAR header": lambda: car_header([parse_cid(LEAF.cid)]),
+    "key boxes signed together": lambda: sign_boxes(DEPLOYMENT, PATIENT, [BOX, BOX])[0].signature,
+}
+
+
+def _wire() -> dict[str, str]:
+    return {name: document.model_dump_json(by_alias=True) for name, document in WIRE.items()}
+
+
+def _open_wire(old: dict[str, str]) -> None:
+    assert old == _wire()
+    for name, document in WIRE.items():
+        assert type(document).model_validate_json(old[name]) == document
+
+
+def _files() -> dict[str, str]:
+    names = ("keyholders.json", "deployments.json", "card file", "offer file")
+    return {name: VALUES[name]().decode() for name in names}
+
+
+def _open_files(old: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file.json"
+        path.write_text(old["keyholders.json"], "utf-8")
+        assert Roster.load(path, ROSTER.hash) == ROSTER
+        path.write_text(old["deployments.json"], "utf-8")
+        assert Deployments(path).only() == _deployed()
+    assert Card.from_json(old["card file"]) == a_card()
+    assert Offer.from_json(old["offer file"]) == OFFER
+
+
+SECOND = seed(22)
+
+
+def _rotation() -> dict[str, str]:
+    first = a_statement("hiv")
+    later = next_statement(DEPLOYMENT, first, kind="hiv", seed=SECOND, earlier=[SEGMENT_SEED])
+    granted = Granted(some_terms(), READING, "hiv", SEED_KEY, SECOND, SEGMENT_SEED)
+    box = make_box(DEPLOYMENT, granted, version=2, card=a_card(), patient_key=public_key(PATIENT_SEED))
+    [signed] = sign_boxes(DEPLOYMENT, PATIENT, [box])
+    return {"before": first.hash.hex(), "statement": later.encode().hex(), "box": signed.encode().hex()}
+
+
+def _open_rotation(old: dict[str, str]) -> None:
+    later = Statement.decode(bytes.fromhex(old["statement"]))
+    assert (later.version, later.previous.hex()) == (2, old["before"])
+    assert open_own(DEPLOYMENT, later, PATIENT_SEED) == (SECOND, "hiv")
+    assert open_previous(DEPLOYMENT, later, SECOND) == (SEGMENT_SEED,)
+    box = KeyBox.decode(bytes.fromhex(old["box"]))
+    box.verify(DEPLOYMENT, PATIENT.address)
+    expected = Granted(some_terms(), READING, "hiv", SEED_KEY, SECOND, SEGMENT_SEED)
+    assert open_box(DEPLOYMENT, box, HOSPITAL_SEED, public_key(HOSPITAL_SEED)) == expected
+
+
+def _proof() -> dict[str, str]:
+    one, other = (
+        replace(bare, signature=signer(51).sign_typed_data(bare.message(DEPLOYMENT)))
+        for bare in (replace(WORD, keyholder=1), replace(WORD, keyholder=1, row_hash=seed(43)))
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return {"file": Proof.of_fork(DEPLOYMENT, one, other).save(Path(folder)).read_text("utf-8")}
+
+
+def _open_proof(old: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "proof").write_text(old["file"], "utf-8")
+        chain = Mock(deployment=DEPLOYMENT)
+        said = Proof.load(Path(folder) / "proof").verify(chain, ROSTER)
+    assert said == "keyholder 1 (keyholder 1) signed two rows 9 of its journal"
+
+
 # How each was made once, and how it opens.
 SEALED: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], None]]] = {
     "blob": (_blob, _open_blob),
@@ -380,6 +520,10 @@ SEALED: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]],
     "release": (_release, _open_release),
     "membership": (_membership, _open_membership),
     "journal": (_journal, _open_journal),
+    "wire": (_wire, _open_wire),
+    "files": (_files, _open_files),
+    "key version 2": (_rotation, _open_rotation),
+    "proof": (_proof, _open_proof),
 }
 
 
