@@ -19,6 +19,7 @@ from web3 import HTTPProvider, Web3
 from consentry.chain import LocalSigner
 from consentry.chain.contracts import Chain
 from consentry.chain.manifest import shipped
+from consentry.cli import keyholders
 from consentry.cli.demo import stage
 from consentry.cli.demo.stage import PEOPLE, StoryBroken
 from consentry.cli.insider import story, wallet
@@ -75,8 +76,12 @@ def play(
 # --- as it is
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["shared record", "generated record"])
-def test_the_story_is_told_to_its_end_and_leaves_a_page(shared: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("shared", "met"),
+    [(True, "local"), (False, "local"), (False, "services")],
+    ids=["shared record", "generated record", "over services"],
+)
+def test_the_story_is_told_to_its_end_and_leaves_a_page(shared: bool, met: str, tmp_path: Path) -> None:
     page = tmp_path / "story.html"
     folder = SHARED if shared else tmp_path
     done = subprocess.run(
@@ -86,6 +91,7 @@ def test_the_story_is_told_to_its_end_and_leaves_a_page(shared: bool, tmp_path: 
             **os.environ,
             "APE_DATA_FOLDER": str(tmp_path / "ape"),
             "CONSENTRY_SHARED": str(folder),
+            "CONSENTRY_KEYHOLDERS": met,
             "COLUMNS": "200",
         },
         stdin=subprocess.DEVNULL,
@@ -97,6 +103,7 @@ def test_the_story_is_told_to_its_end_and_leaves_a_page(shared: bool, tmp_path: 
     assert done.returncode == 0, said[-3000:] + done.stderr[-3000:]
     assert re.findall(r"^ ?(\d+)\. ", said, re.M) == [str(n) for n in range(1, 7)]
     assert re.findall(r"^ +✗ (\d)\. ", said, re.M) == [str(n) for n in range(1, 6)]
+    assert ("each a process of its own" in said) == (met == "services")
     there = (folder / "data/fhir/Trenton_Turner.json").is_file()
     assert ("Trenton_Turner.json" if there else "a generated FHIR R4 Bundle") in said
     assert re.search(r"✓ \d+\.\d s after pressing return the first key is refused", said)
@@ -161,7 +168,7 @@ def keyholders_list_to_anybody(patch: pytest.MonkeyPatch) -> None:
 
 def two_of_five_are_enough(patch: pytest.MonkeyPatch) -> None:
     """Two keyholders make the second half."""
-    patch.setattr(stage, "create_keyholders", partial(stage.create_keyholders, threshold=2))
+    patch.setattr(keyholders, "create_keyholders", partial(keyholders.create_keyholders, threshold=2))
 
 
 def without(*names: str) -> Callable[[pytest.MonkeyPatch], None]:
