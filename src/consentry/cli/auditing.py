@@ -13,7 +13,7 @@ from consentry.cli.desk import Desk
 from consentry.cli.home import Home
 from consentry.cli.terminal import brief, plural, progress, table, visible
 from consentry.errors import FindingsError, JournalBroken, KeyholderRefused, Unreachable
-from consentry.evidence import Access, Finding, Glass, Journal, Known, Report, audit, write_report
+from consentry.evidence import Access, Ending, Finding, Glass, Journal, Known, Report, audit, write_report
 from consentry.keys.binding import identity
 from consentry.record import purpose_codes
 
@@ -81,12 +81,39 @@ def _show(report: Report) -> None:
             "=hash of reason",
         ]
         table("Break-glass: asked for without a grant; no keyholder answers to it yet", columns, asked)
+    for ending in report.endings:
+        for text in _ending(report, ending):
+            click.echo(f"  ended   {visible(text)}")
     for text in report.verified:
         click.echo(f"  holds   {visible(text)}")
     for text in report.notes:
         click.echo(f"  note    {visible(text)}")
     for finding in report.findings:
         click.secho(f"  FOUND   {visible(finding.where)}: {visible(finding.what)}", fg="red")
+
+
+def _ending(report: Report, ending: Ending) -> list[str]:
+    """What an ended grant left its grantee, a line for each sort of record."""
+    consent = ending.consent
+    who = report.behind(consent.terms.grantee) if consent.terms else "somebody who never used it"
+    lines = [f"{brief(consent.grant_id)} to {who}, {consent.how} {_minute(consent.ended)}"]
+    opened, asked = _dated(ending.opened), _dated(ending.asked)
+    if opened:
+        lines.append(f"  opened before, and may be kept: {opened}")
+    if asked:
+        lines.append(f"  asked for, too few releases known: {asked}")
+    if ending.never:
+        lines.append(f"  never opened, the second half protects them: {', '.join(map(brief, ending.never))}")
+    if ending.beyond_from:
+        count = plural(len(ending.beyond), "record")
+        lines.append(f"  out of reach from key version {ending.beyond_from} on: {count} so far")
+    elif consent.terms is None or consent.terms.record == bytes(32):
+        lines.append("  no newer key version yet: the patient's next command makes one")
+    return lines
+
+
+def _dated(times: dict[bytes, int]) -> str:
+    return ", ".join(f"{brief(record)} ({_minute(at)})" for record, at in times.items())
 
 
 def _access(report: Report, access: Access) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import click
 from web3 import Web3
 
 from consentry.chain import Chain, LocalSigner, connect
 from consentry.cli.home import VARIABLE, Home
-from consentry.cli.terminal import plural, progress
+from consentry.cli.terminal import brief, plural, progress, visible
 from consentry.client import Client, Group, Person
 from consentry.errors import NotFound, UsageError
 from consentry.keys.typed import Signer
@@ -54,6 +55,18 @@ class Desk:
     def held(self, acknowledged: int) -> str:
         """How many of the keyholders, in words."""
         return f"{acknowledged} of {self.group.roster.count}"
+
+    def say_rotation(self) -> None:
+        """Says what became of the segments' keys with the last verb; nothing where nothing did."""
+        rotation = self.client.rotation
+        for one in rotation.done:
+            grantees = f"boxes for {plural(one.boxes, 'grant')}, with {self.held(one.held)} keyholders"
+            click.echo(f"New keys for {one.kind}, version {one.version}: {grantees}.", err=True)
+            for grant_id, why in one.without:
+                click.secho(f"Grant {brief(grant_id)} got none: {visible(why)}", fg="yellow", err=True)
+        if rotation.failed:
+            text = f"Not all new keys are in place: {visible(rotation.failed)}. Your next command goes on."
+            click.secho(text, fg="yellow", err=True)
 
 
 def open_desk(home: Home, web3: Web3, signer: Signer, *, create: bool = False) -> Desk:

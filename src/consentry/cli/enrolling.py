@@ -43,6 +43,7 @@ def _patient(desk: Desk) -> None:
     table(f"Patient {desk.me.address}", ["kind", "segment (the chain sees only this)"], rows)
     click.echo(f"Key published, statements with the keyholders. {desk.cost()}.", err=True)
     click.echo(f"Keep {desk.home.keyring_file(desk.me.address)} and its passphrase safe.", err=True)
+    desk.say_rotation()
 
 
 def _provider(desk: Desk, output: str | None, *, force: bool) -> None:

@@ -90,6 +90,7 @@ def send(desk: Desk, offered: Offered, proposals: Sequence[Proposal]) -> None:
         click.echo(f"0x{proposal.grant_id.hex()}")
     _in_force(receipt, desk.cost())
     click.echo(f"To end it: ape run revoke --grant {brief(proposals[0].grant_id)}", err=True)
+    desk.say_rotation()
 
 
 def sign(desk: Desk, proposal: Proposal, path: Path, *, force: bool) -> None:
@@ -99,6 +100,7 @@ def sign(desk: Desk, proposal: Proposal, path: Path, *, force: bool) -> None:
     click.echo(
         f"Signed, nothing sent. Wrote {path}: anybody can deliver it, with `ape run deliver`.", err=True
     )
+    desk.say_rotation()
 
 
 def deliver_file(chain: Chain, group: Group, signer: Signer, path: Path) -> None:
@@ -136,3 +138,4 @@ def revoke(desk: Desk, grants: Sequence[str] | None) -> None:
     )
     click.echo(f"Transaction 0x{ended.receipt.hash.hex()}. {desk.cost()}.", err=True)
     click.echo("What was read before stays read.", err=True)
+    desk.say_rotation()

@@ -96,7 +96,9 @@ def _labels(desk: Desk, asked: Asked) -> tuple[bytes, bytes | None, dict[bytes, 
     if asked.patient in (None, desk.me.address):
         if asked.grant:
             raise UsageError("your own records need no --grant; whose are they? --patient ADDRESS")
-        return desk.me.identity, None, dict(desk.client.my_records())
+        mine = dict(desk.client.my_records())
+        desk.say_rotation()
+        return desk.me.identity, None, mine
     assert asked.patient is not None
     patient = identity(asked.patient)
     grant_id = asked.grant and pick(asked.grant, desk.chain.grants_of(patient), "grant", NoGrant)

@@ -14,6 +14,7 @@ from consentry.client.own import OwnGrant
 from consentry.consent.card import Card
 from consentry.errors import BlobAltered, BlobMissing, CidInvalid
 from consentry.evidence.acts import Act, acts_of, follow, glass_events
+from consentry.evidence.endings import endings
 from consentry.evidence.glass import glasses
 from consentry.evidence.journals import Dealt, Journal, deals, label_reads, refusals, releases, whole, word
 from consentry.evidence.model import Access, Consent, Finding, Report, counted
@@ -59,6 +60,7 @@ def audit(
     _consents(report, replay, own)
     refusals(report, longest)
     label_reads(report, longest)
+    endings(report, replay, longest)
     _deals(report, replay, longest, store)
     return report
 

@@ -71,9 +71,9 @@ def _whole(deployment: Deployment, journal: Journal, answers: Sequence[Signed]) 
         verify_journal(deployment, journal.card.address, journal.rows, seen)
     except JournalBroken as error:
         yield Finding(where, str(error))
-    if any(not _is_readable(row) for row in journal.rows):
+    if any(not _isreadable(row) for row in journal.rows):
         yield Finding(where, "it has rows that cannot be read")
-    released = {row.body.get("answer") for row in _readable(journal, "release")}
+    released = {row.body.get("answer") for row in readable(journal, "release")}
     for one in answers:
         if one.verb == "release" and "0x" + one.subject.hex() not in released:
             yield Finding(where, f"an answer that it gave in block {one.block} does not stand in it")
@@ -110,14 +110,14 @@ def _where(journal: Journal) -> str:
     return f"journal of {journal.card.name}"
 
 
-def _is_readable(row: Row) -> bool:
+def _isreadable(row: Row) -> bool:
     texts = [row.kind, *row.body, *row.body.values()]
     return type(row.index) is int and type(row.time) is int and all(isinstance(one, str) for one in texts)
 
 
-def _readable(journal: Journal, kind: str) -> Iterator[Row]:
+def readable(journal: Journal, kind: str) -> Iterator[Row]:
     """The rows of one kind; journals are foreign, and may hold anything."""
-    return (row for row in journal.rows if _is_readable(row) and row.kind == kind)
+    return (row for row in journal.rows if _isreadable(row) and row.kind == kind)
 
 
 def releases(report: Report, replay: Replay, journals: Sequence[Journal]) -> dict[str, dict[int, int]]:
@@ -129,7 +129,7 @@ def releases(report: Report, replay: Replay, journals: Sequence[Journal]) -> dic
     count = 0
     for journal in journals:
         stops, taken = _stops(journal), _reorganised(journal)
-        for row in _readable(journal, "release"):
+        for row in readable(journal, "release"):
             count += 1
             entry = entries.get(row.body.get("access", ""))
             names = (row.body.get("record"), row.body.get("actor"), row.body.get("grant"))
@@ -157,14 +157,14 @@ def _reorganised(journal: Journal) -> dict[str, str]:
             "release", ""
         ): f": it {became} in a reorganisation, as its keyholder says in row {row.index}"
         for kind, became in said.items()
-        for row in _readable(journal, kind)
+        for row in readable(journal, kind)
     }
 
 
 def _stops(journal: Journal) -> dict[tuple[bytes | None, bytes | None], int]:
     """The first row in which the keyholder took a stop, by patient and grant."""
     found: dict[tuple[bytes | None, bytes | None], int] = {}
-    for row in _readable(journal, "stop"):
+    for row in readable(journal, "stop"):
         key = word(row.body.get("patient", "")), word(row.body.get("grant", ""))
         found.setdefault(key, row.index)
     return found
@@ -189,10 +189,10 @@ def refusals(report: Report, journals: Sequence[Journal]) -> None:
     a keyholder could not answer are counted in a note."""
     alike: dict[tuple[int, str, str, str], set[int]] = defaultdict(set)
     for journal in journals:
-        if times := len(list(_readable(journal, "uncertain"))):
+        if times := len(list(readable(journal, "uncertain"))):
             told = f"could not tell the chain {counted(times, 'time')}, and answered nothing then"
             report.notes.append(f"{journal.card.name} {told}")
-        for row in _readable(journal, "refused"):
+        for row in readable(journal, "refused"):
             fields = [row.body.get(name, "") for name in ("verb", "claimed caller", "check")]
             alike[row.time, fields[0], fields[1], fields[2]].add(journal.card.index)
     report.attempts += [Attempt(*key, tuple(sorted(indexes))) for key, indexes in sorted(alike.items())]
@@ -202,7 +202,7 @@ def label_reads(report: Report, journals: Sequence[Journal]) -> None:
     """The labels that were given, without an entry."""
     alike: dict[tuple[int, str, str], set[int]] = defaultdict(set)
     for journal in journals:
-        for row in _readable(journal, "labels"):
+        for row in readable(journal, "labels"):
             caller, patient, grant = (row.body.get(name, "") for name in ("caller", "patient", "grant"))
             if report.patient in (None, word(patient)) and word(grant) is not None:
                 alike[row.time, caller, grant].add(journal.card.index)
@@ -225,7 +225,7 @@ def deals(journals: Sequence[Journal]) -> dict[Dealt, set[int]]:
     """What was dealt, and which keyholders say so."""
     found: dict[Dealt, set[int]] = defaultdict(set)
     for journal in journals:
-        for row in _readable(journal, "deal"):
+        for row in readable(journal, "deal"):
             number = 0
             while f"record {number}" in row.body:
                 fields = [row.body.get(f"{name} {number}", "") for name in ("record", "digest", "cid")]

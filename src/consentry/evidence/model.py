@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from eth_utils.address import to_checksum_address
+
 from consentry.chain.contracts import Entry
 from consentry.consent.card import Card
 from consentry.consent.terms import Terms
@@ -122,6 +124,23 @@ class LabelRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What an ended grant to read left its grantee, who may have kept what it opened.
+
+    ``opened`` are records that it opened, and ``asked`` those for which too few releases are known, each with
+    the time of the first entry; ``never`` those that it could have opened and did not: their second halves
+    protect them. Records deposited from key version ``beyond_from`` on (0: there is none yet) are out of its
+    reach altogether: ``beyond``."""
+
+    consent: Consent
+    opened: dict[bytes, int]
+    asked: dict[bytes, int]
+    never: tuple[bytes, ...]
+    beyond_from: int
+    beyond: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it must be: who or what, and what is wrong with it."""
 
@@ -168,6 +187,7 @@ class Report:
     journals: dict[int, str] = field(default_factory=dict)
     label_reads: list[LabelRead] = field(default_factory=list)
     glasses: list[Glass] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
 
     def conclude(self, found: Iterable[Finding], otherwise: str) -> None:
         """Adds the findings of one check, or, where there are none, what it verified."""
@@ -180,6 +200,10 @@ class Report:
         """How the page calls an address: by its card where one is known."""
         card = self.cards.get(address)
         return card.name if card else address
+
+    def behind(self, identity: bytes) -> str:
+        """How the page calls a 32-byte identity: as its address, where it is one."""
+        return "0x" + identity.hex() if any(identity[:12]) else self.name(to_checksum_address(identity[12:]))
 
 
 def counted(number: int, one: str, many: str = "") -> str:
