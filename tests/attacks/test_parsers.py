@@ -25,6 +25,7 @@ from consentry.errors import ConsentryError, IntegrityError
 from tests.attacks.parsers import PARSERS, Parser
 from tests.attacks.parsers.files import FILES
 from tests.attacks.parsers.hostile import hostile, junk, odd_fields
+from tests.attacks.parsers.nodes import NODES
 
 HANGS = 60  # seconds, after which a reader is said to hang
 MEMORY = 4 << 20
@@ -66,7 +67,7 @@ def read(parser: Parser, data: bytes) -> None:
     assert peak <= MEMORY + parser.factor * len(data), f"{len(data)} bytes took {peak:,}"
 
 
-ODD = [name for name in (*FILES, "rows of a journal") if PARSERS[name].example[:1] in (b"{", b"[")]
+ODD = [name for name in (*FILES, *NODES, "rows of a journal") if PARSERS[name].example[:1] in (b"{", b"[")]
 ODD.remove("a file")  # of the same bytes as a Bundle
 
 

@@ -12,7 +12,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider, Web3
-from web3.exceptions import BadFunctionCallOutput, BadResponseFormat, Web3RPCError
+from web3.exceptions import (
+    ABIFunctionNotFound,
+    BadFunctionCallOutput,
+    BadResponseFormat,
+    MismatchedABI,
+    Web3RPCError,
+)
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -125,6 +131,20 @@ def asking() -> Iterator[None]:
         if isinstance(error, Web3RPCError):
             raise Unreachable(f"the chain's node refused: {str(error)[:200]}; {_AGAIN}") from None
         raise
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within `asking`, where a node is only read: gives `Unreachable` for an answer of another shape."""
+    try:
+        yield
+    except (ConsentryError, OSError, ABIFunctionNotFound):
+        raise
+    except (AttributeError, LookupError, MismatchedABI, TypeError, ValueError) as error:
+        raise Unreachable(
+            f"the chain's node gave an answer that cannot be read ({type(error).__name__}): it is broken, or "
+            f"lies; {_OTHER}"
+        ) from None
 
 
 def _said(error: Exception) -> str:

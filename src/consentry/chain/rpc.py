@@ -18,7 +18,7 @@ from web3.types import RPCEndpoint
 
 from consentry.chain.deployments import Deployed
 from consentry.chain.manifest import NAMES, abi
-from consentry.chain.node import asking, identify
+from consentry.chain.node import asking, identify, reading
 from consentry.chain.proof import Header, Log, prove_header, prove_logs
 from consentry.chain.sending import Sender
 from consentry.chain.transaction import Call, Receipt
@@ -59,7 +59,7 @@ class Rpc:
     def check(self) -> None:
         """Raises `WrongChain` unless the node is on the deployment's chain and has the contracts."""
         deployed = self.deployed
-        with self._guard():
+        with self._reading():
             if identify(self.web3) != (deployed.chain_id, deployed.genesis):
                 raise WrongChain(
                     f"the node is not on the chain {deployed.chain_id} of the deployment (genesis "
@@ -84,13 +84,18 @@ class Rpc:
             yield
 
     @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._guard(), reading():
+            yield
+
+    @contextmanager
     def at_one_head(self) -> Iterator[None]:
         """What is asked within may be answered as of one head."""
         yield
 
     def call(self, contract: str, function: str, *args: Any, at: int | str = "latest") -> Any:
         """The answer of a view at head, or at the block ``at``."""
-        with self._guard():
+        with self._reading():
             return self._contracts[contract].functions[function](*args).call(block_identifier=at)  # type: ignore[arg-type]
 
     def send(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:
@@ -117,7 +122,7 @@ class Rpc:
         """Events by name in order of the chain; ``filters`` are indexed arguments. ``first`` and ``last``
         are block numbers, by default all since the deployment."""
         start = self.deployed.block if first is None else first
-        with self._guard():
+        with self._reading():
             logs = (
                 self._contracts[contract]
                 .events[event]
@@ -130,7 +135,7 @@ class Rpc:
 
     def block(self, number: int | str) -> dict[str, Any]:
         """A block's header fields, by number or ``"latest"``."""
-        with self._guard():
+        with self._reading():
             return dict(self.web3.eth.get_block(number))  # type: ignore[arg-type]
 
     def header(self, block: int | str) -> Header | None:
@@ -138,7 +143,7 @@ class Rpc:
         hash; None where the node does not have it. Raises `BlockUnproved`.
 
         py-evm in this process says nothing over JSON-RPC and is asked as it is: nobody stands between."""
-        with self._guard():
+        with self._reading():
             if self._inside:
                 try:
                     found = self.web3.eth.get_block(block)  # type: ignore[arg-type]
@@ -161,7 +166,7 @@ class Rpc:
             return self.events(contract, event, header.number, header.number)
         maker = self._contracts[contract].events[event]()
         address, topic = bytes.fromhex(maker.address[2:]), event_abi_to_log_topic(maker.abi)
-        with self._guard():
+        with self._reading():
             logs = prove_logs(header, self._receipts_of(header))
             mine = [one for one in logs if one.address == address and one.topics[:1] == (topic,)]
             return [_event(maker.process_log(_as_web3(one, header)), b"") for one in mine]
@@ -183,12 +188,12 @@ class Rpc:
 
     def code(self, address: str) -> bytes:
         """The code at ``address`` at head; empty where there is none."""
-        with self._guard():
+        with self._reading():
             return bytes(self.web3.eth.get_code(Web3.to_checksum_address(address)))
 
     def raw_call(self, address: str, data: bytes) -> bytes:
         """What the contract at ``address`` answers to ``data``; empty where it reverts or is none."""
-        with self._guard():
+        with self._reading():
             try:
                 to = Web3.to_checksum_address(address)
                 return bytes(self.web3.eth.call({"to": to, "data": Web3.to_hex(data), "gas": _FOREIGN}))
