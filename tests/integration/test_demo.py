@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from rich.console import Console
 
 from consentry.cli.demo.stage import StoryBroken, Teller
 from consentry.cli.kubo import running_kubo
+from consentry.cli.services import is_ready
 from consentry.errors import (
     CardInvalid,
     NoGrant,
@@ -96,6 +99,75 @@ def test_the_story_of_a_record_from_elsewhere(tmp_path: Path) -> None:
     assert said.startswith("Store: Kubo ")
     assert said.splitlines()[0].endswith(f", which answers at {address}")
     assert "substance-use is refused to the same clinician" in said
+
+
+def test_the_story_over_services_that_it_starts_for_itself_and_stops(tmp_path: Path) -> None:
+    said, page = play(tmp_path, CONSENTRY_STORE="folder", CONSENTRY_KEYHOLDERS="services")
+    whole(said, page)
+    assert "an Anvil of its own" in said.splitlines()[0]
+    assert "Keyholders: 3 of 5, each a process of its own" in said
+    assert len(urls(said)) == 5
+    assert not any(map(is_ready, urls(said)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_services_and_their_chain_do_not_outlive_a_story_that_is_cut_off(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    command = [str(ROOT / ".venv/bin/ape"), "run", "demo"]
+    env = {"APE_DATA_FOLDER": str(tmp_path / "ape"), "CONSENTRY_STORE": "folder", "COLUMNS": "200"}
+    env |= {"CONSENTRY_KEYHOLDERS": "services", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as story:
+        assert story.stdout
+        said = ""
+        for line in story.stdout:
+            said += line
+            if "Everybody enrols" in line:
+                break
+        assert all(map(is_ready, urls(said))), said
+        story.send_signal(number)
+        assert story.wait(60) == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    until = time.monotonic() + 60
+    while any(map(is_ready, urls(said))):
+        assert time.monotonic() < until, "services are left"
+        time.sleep(0.2)
+
+
+def urls(said: str) -> list[str]:
+    """Where the services are that a story started, as it says."""
+    ports = next(line for line in said.splitlines() if line.startswith("Keyholders: ")).partition("ports ")[2]
+    return [f"http://127.0.0.1:{port}" for port in ports.split(", ") if port]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "network", "why"),
+    [
+        ("six", "ethereum:local:test", "there are local, services, or the file keyholders.json"),
+        (str(ROOT / "README.md"), "ethereum:local:test", "deployments.json"),
+    ],
+)
+def test_keyholders_that_do_not_exist_end_the_demo_with_a_name(
+    chosen: str, network: str, why: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [str(ROOT / ".venv/bin/ape"), "run", "demo", "--network", network],
+        cwd=ROOT,
+        env={**os.environ, "APE_DATA_FOLDER": str(tmp_path / "ape"), "CONSENTRY_KEYHOLDERS": chosen},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode in (2, 3)
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def blocks(address: str) -> int:
