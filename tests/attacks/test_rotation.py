@@ -12,9 +12,9 @@ import pytest
 from web3 import HTTPProvider, Web3
 
 from bench._anvil import anvil
-from consentry.client import Group, Proposal
+from consentry.client import Client, Group, Person, Proposal
 from consentry.client.rotation import Rotated
-from consentry.consent.box import KeyBox, open_box
+from consentry.consent.box import SEGMENT_SEED, Granted, KeyBox, make_box, open_box
 from consentry.consent.terms import DEPOSIT
 from consentry.envelope.deposit import Header, open_session
 from consentry.envelope.leaf import Leaf, data_key, first_half
@@ -27,7 +27,7 @@ from consentry.envelope.statement import (
     segment_pair_seed,
 )
 from consentry.errors import IntegrityError, KeyholderRefused, NoGrant
-from consentry.keyholder.messages import BoxAnswer
+from consentry.keyholder.messages import BoxAnswer, OwnAnswer
 from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import new_seed, public_key
 from tests.attacks.support import box_of, call, reason, statement_of
@@ -348,6 +348,73 @@ def test_a_box_does_not_count_by_a_signature_over_other_boxes(
         box = forged.encode()
         assert reason(keyholder, lambda box=box: keyholder.box(box)) == "SignatureInvalid"
     keyholder.box(raw)
+
+
+def test_a_keyholder_cannot_have_the_next_key_sealed_to_somebody_else(
+    world: World, granted: tuple[Proposal, Proposal]
+) -> None:
+    """To a new device of the patient's it gives a box for the nurse's grant with the card of the clinician,
+    who is about to lose hers, inside: anybody can seal to the patient."""
+    hers, nurses = granted
+    deployment, key = world.chain.deployment, world.person("patient").keyring.public_key
+    inside = Granted(nurses.terms, nurses.reading, nurses.kind, SEGMENT_SEED, new_seed())
+    made_up = make_box(
+        deployment, inside, version=nurses.box.version, card=world.cards["clinician"], patient_key=key
+    )
+
+    def lie(answer: OwnAnswer) -> OwnAnswer:
+        others = (box for box in answer.boxes if KeyBox.decode(box).grant_id != nurses.grant_id)
+        return replace(answer, boxes=(made_up.encode(), *others))
+
+    person = world.person("patient")
+    fresh = Person(person.signer, person.keyring, world.home / "new device", deployment.id)
+    liars: list[Any] = [Liar(k, lie) if k.card.index < 5 else k for k in world.keyholders]
+    desk = Client(world.store, world.chain, Group(deployment, world.group.roster, liars), fresh)
+    [rotated] = desk.revoke([hers.grant_id]).rotation.done
+    raw = world.keyholders[0]._vault.find_box(world.patient, nurses.grant_id)
+    assert raw is not None
+    box, clinician = KeyBox.decode(raw), world.person("clinician").keyring
+    with pytest.raises(IntegrityError):
+        open_box(deployment, box, clinician.seed, clinician.public_key)
+    nurse = world.person("nurse").keyring
+    assert box.version == rotated.version
+    assert open_box(deployment, box, nurse.seed, nurse.public_key).terms == nurses.terms
+
+
+class Liar:
+    """A keyholder that gives the patient other things than hers."""
+
+    def __init__(self, inner: Any, lie: Callable[[OwnAnswer], OwnAnswer]) -> None:
+        self._inner, self._lie = inner, lie
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def own(self, asked: Any) -> OwnAnswer:
+        return self._lie(self._inner.own(asked))
+
+
+def test_a_keyholder_that_makes_up_boxes_has_no_segment_rotated_for_ever(world: World) -> None:
+    """Ended grants with the version that is the newest, one far off, and terms of its own making."""
+    [grant] = world.grant("clinician", KIND)
+    revoked(world, grant)
+    deployment, key = world.chain.deployment, world.person("patient").keyring.public_key
+    before, card = statement_of(world, KIND).version, world.cards["clinician"]
+    inside = Granted(grant.terms, grant.reading, grant.kind, SEGMENT_SEED, new_seed())
+    invented = replace(inside, terms=replace(grant.terms, epoch=grant.terms.epoch + 1))
+    made_up = [
+        make_box(deployment, one, version=version, card=card, patient_key=key).encode()
+        for one, version in ((inside, before), (inside, 2**60), (invented, before))
+    ]
+    person = world.person("patient")
+    for number, box in enumerate(made_up):
+        fresh = Person(person.signer, person.keyring, world.home / f"fooled {number}", deployment.id)
+        liar = Liar(world.keyholders[0], lambda answer, b=box: replace(answer, boxes=(b, *answer.boxes)))  # type: ignore[misc]
+        group = Group(deployment, world.group.roster, [liar, *world.keyholders[1:]])
+        desk = Client(world.store, world.chain, group, fresh)
+        for _ in range(3):
+            desk.my_records()
+    assert held_versions(world) == [before + 1] * 5
 
 
 # --- over HTTP it is the same

@@ -57,18 +57,17 @@ class Rotator:
         """Rotates what is due and finishes what was begun; the own copy is up to date. It raises nothing
         that is ours: whatever verb it goes with is not to fail for it."""
         done, failed = [], []
-        for kind in list(self._own.segments()):
+        for segment in self._own.segments().values():
             try:
-                if (rotated := self._rotate(kind)) is not None:
+                if (rotated := self._rotate(segment)) is not None:
                     done.append(rotated)
             except ConsentryError as error:
-                failed.append(f"{kind}: {error}")
+                failed.append(f"{segment.kind}: {error}")
         return Rotation(tuple(done), "; ".join(failed))
 
-    def _rotate(self, kind: str) -> Rotated | None:
+    def _rotate(self, segment: Segment) -> Rotated | None:
         rotated = None
         while True:
-            segment = self._own.segments()[kind]
             coming = self._parcel(segment, segment.version + 1)
             if not coming.state:
                 if not self._is_due(segment):
@@ -77,6 +76,7 @@ class Rotator:
             rotated = self._give(coming, segment)
             if (over := self._parcel(segment, segment.version)).state:
                 over.drop()
+            segment = self._own.segments()[segment.kind]
         return rotated or self._rest(segment)
 
     def _parcel(self, segment: Segment, version: int) -> Parcel:
@@ -85,9 +85,11 @@ class Rotator:
     # --- what is due
 
     def _is_due(self, segment: Segment) -> bool:
-        """Whether somebody who may read no more could have the newest seed, or two devices made it."""
-        newest = [grant for box, grant in self._readers(segment) if box.version >= segment.version]
-        return bool(segment.rivals) or any(self._is_over(grant.terms) for grant in newest)
+        """Whether somebody who may read no more could have the newest seed, or the one that was coming; or
+        two devices made it. A version that a keyholder made up counts once at most."""
+        newest = (segment.version, segment.version + 1)
+        held = [(box, grant.terms) for box, grant in self._readers(segment) if box.version in newest]
+        return bool(segment.rivals) or any(self._is_over(box, terms) for box, terms in held)
 
     def _readers(self, segment: Segment) -> list[tuple[KeyBox, OwnGrant]]:
         """The grants to read all of the segment that there ever were, each with its box."""
@@ -98,21 +100,24 @@ class Rotator:
             if (grant.terms.segment, grant.terms.record) == wanted and grant.terms.flags & READ
         ]
 
-    def _is_over(self, terms: Terms) -> bool:
-        """Whether nobody can read under the terms any more. Those that were signed and handed over count, as
-        long as they can still be put in force."""
-        if terms.expires_at <= self._chain.head().time:
-            return True
-        if self._chain.grant_state(terms.patient, terms.grant_id).status == 0:
-            return terms.epoch != self._chain.epoch_of(terms.patient)
-        return not self._chain.in_force(terms.patient, terms.grant_id, terms.epoch)
+    def _is_over(self, box: KeyBox, terms: Terms) -> bool:
+        """Whether nobody can read under the terms any more. A grant that was handed over and never delivered
+        is one too, if the patient signed its box: a keyholder could make up any number of others."""
+        state = self._chain.grant_state(terms.patient, terms.grant_id)
+        waiting = state.status == 0 and terms.epoch == self._chain.epoch_of(terms.patient)
+        if (waiting and not self._is_past(terms)) or self._may_read(terms):
+            return False
+        return state.status != 0 or self._own.version(box) > 0
 
     def _remaining(self, segment: Segment) -> list[tuple[KeyBox, OwnGrant]]:
         return [one for one in self._readers(segment) if self._may_read(one[1].terms)]
 
     def _may_read(self, terms: Terms) -> bool:
         in_force = self._chain.in_force(terms.patient, terms.grant_id, terms.epoch)
-        return in_force and not self._is_over(terms)
+        return in_force and not self._is_past(terms)
+
+    def _is_past(self, terms: Terms) -> bool:
+        return terms.expires_at <= self._chain.head().time
 
     # --- the next version
 
@@ -166,11 +171,14 @@ class Rotator:
         """What keyholders lack of the newest version, and boxes for grantees who have none of it: they were
         given one while it came, or had no credential then."""
         parcel = self._parcel(segment, segment.version)
-        late = [one for one in self._remaining(segment) if self._own.version(one[0]) < segment.version]
-        earlier = self._own.seeds(segment).get(segment.version - 1, ())
-        boxes, without = self._boxes(segment, late, b"".join(earlier))
-        if boxes:
-            self._keep(parcel, segment, boxes, without)
+        older = [one for one in self._readers(segment) if self._own.version(one[0]) < segment.version]
+        late = [one for one in older if self._may_read(one[1].terms)]
+        without: tuple[tuple[bytes, str], ...] = ()
+        if late:
+            earlier = b"".join(self._own.seeds(segment).get(segment.version - 1, ()))
+            boxes, without = self._boxes(segment, late, earlier)
+            if boxes:
+                self._keep(parcel, segment, boxes, without)
         if parcel.state:
             return self._give(parcel, segment)
         return (

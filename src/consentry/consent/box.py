@@ -172,14 +172,18 @@ def open_box(deployment: Deployment, box: KeyBox, seed: bytes, public_key: bytes
 
 
 def open_own_box(deployment: Deployment, box: KeyBox, seed: bytes) -> tuple[Terms, Reading, str, Card]:
-    """Terms, reading, kind and card of a grant, for the patient herself. Raises `WrapBroken`."""
+    """Terms, reading, kind and card of a grant, for the patient herself. Raises `WrapBroken`, also for a card
+    that is not the grantee's: anybody can make a wrap for her, and the next key goes to whom it names."""
     bound = (box.patient, box.segment, box.record, word(box.version), box.grant_id)
     opened = unwrap(box.to_patient, seed, deployment.info("box", *bound))
     fields = abi_decode(_OWN, _unpad(opened), "a key box's own part")
     encoded, sentence, policy, salt, kind, card = fields
     terms, reading = Terms.decode(encoded), Reading(sentence, policy, salt)
     _check(box, terms, reading)
-    return terms, reading, kind, Card.from_json(card)
+    of = Card.from_json(card)
+    if of.identity != terms.grantee:
+        raise WrapBroken("the card inside is not that of the grantee")
+    return terms, reading, kind, of
 
 
 def _check(box: KeyBox, terms: Terms, reading: Reading) -> None:
