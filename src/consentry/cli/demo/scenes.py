@@ -202,6 +202,8 @@ def revocation(stage: Stage, listing: Listing, grant_id: bytes, unanswered: Unan
     stage.tell.done(
         f"revoked: {ended.stopped} keyholders stopped at once; {ended.receipt.gas:,} gas on chain"
     )
+    for one in ended.rotation.done:
+        stage.tell.done(f"new keys for {one.kind}, version {one.version}: {one.held} keyholders, no gas")
     with stage.tell.expect(NoGrant, "clinician, at the desk"):
         stage.desk("clinician").open(stage.patient, listing.record_id)
     with stage.tell.expect(ContractRefused, "clinician, straight to the contract", "NotAllowed"):
