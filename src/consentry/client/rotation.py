@@ -86,7 +86,7 @@ class Rotator:
 
     def _is_due(self, segment: Segment) -> bool:
         """Whether somebody who may read no more could have the newest seed, or the one that was coming; or
-        two devices made it. A version that a keyholder made up counts once at most."""
+        two devices made it."""
         newest = (segment.version, segment.version + 1)
         held = [(box, grant.terms) for box, grant in self._readers(segment) if box.version in newest]
         return bool(segment.rivals) or any(self._is_over(box, terms) for box, terms in held)
