@@ -89,8 +89,8 @@ def slow(world: World, node: str) -> Iterator[tuple[Watching, Stalling]]:
 
 
 @contextmanager
-def hanging(over: OverHttp, mine: Access, many: int = MANY) -> Iterator[list[Future[Any]]]:
-    """So many releases to one entry at once, each over a connection of its own."""
+def hanging(over: OverHttp, mine: Access, node: Stalling, many: int = MANY) -> Iterator[list[Future[Any]]]:
+    """So many releases to one entry at once, each over a connection of its own, until ``node`` goes on."""
     calls = [mine.call() for _ in range(many)]
 
     def release(number: int) -> Any:
@@ -101,7 +101,10 @@ def hanging(over: OverHttp, mine: Access, many: int = MANY) -> Iterator[list[Fut
             one.close()
 
     with ThreadPoolExecutor(many) as threads:
-        yield [threads.submit(release, number) for number in range(many)]
+        try:
+            yield [threads.submit(release, number) for number in range(many)]
+        finally:
+            node.goes_on()
 
 
 def signed_stop(world: World, granted: Proposal, who: str = "patient") -> bytes:
@@ -118,7 +121,7 @@ def test_a_stop_is_taken_while_releases_hang_on_a_stalled_chain_and_none_of_them
     before = len(keyholder._vault.rows())
     with served(keyholder, Limits(rate=0, at_once=AT_ONCE)) as over:
         node.stalls()
-        with hanging(over, mine) as releases:
+        with hanging(over, mine, node) as releases:
             node.has_taken(3)
             signature = signed_stop(world, granted)
             acknowledged = over.stop(world.patient, granted.grant_id, signature)
@@ -143,7 +146,7 @@ def test_releases_of_one_keyholder_wait_for_the_chain_side_by_side(
     before = len(watched.keyholder._vault.rows())
     with served(watched.keyholder) as over:
         node.stalls()
-        with hanging(over, mine, 6) as releases:
+        with hanging(over, mine, node, 6) as releases:
             node.has_taken(6)
             node.goes_on()
             assert len({one.result().sealed for one in releases}) == 6
@@ -159,7 +162,7 @@ def test_beyond_what_it_answers_at_once_a_keyholder_says_later_and_still_takes_a
     watched, node = slow
     with served(watched.keyholder, Limits(rate=0, at_once=5)) as over:
         node.stalls()
-        with hanging(over, mine, 5) as releases:
+        with hanging(over, mine, node, 5) as releases:
             node.has_taken(5)
             sixth = RemoteKeyholder(replace(over.inner.card, url=f"http://127.0.0.1:{over.port}"))
             with pytest.raises(Unreachable, match="HTTP 429"):
