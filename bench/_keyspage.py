@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
-from bench._releasing import Rate
+from bench._releasing import WRITTEN, Rate
 from bench._report import PARTS, markdown
 from bench._sealing import Beside
 from bench._watch import Spread
@@ -42,7 +42,8 @@ class Page:
         return folder.get_template("_keys.md.j2").render(
             machine=f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python "
             f"{platform.python_version()}",
-            note=f" {note}" if note else "",
+            note=note,
+            **self._floor(),
             targets="\n".join(f"| {' | '.join(row)} |" for row in self.targets()),
             opened=markdown(_HEAD, self._openings()),
             ratio=f"{self.ratio.median:.2f}",
@@ -72,6 +73,16 @@ class Page:
             ),
             refused=markdown(_HEAD, _rows(self.refused)),
         )
+
+    def _floor(self) -> dict[str, object]:
+        """What stands between the targets and what is measured."""
+        asks = ("depth", "entry", "consent at head", "credential at head", "anchor")
+        return {
+            "whole": f"{self.release['all'].median:.1f}",
+            "disk": f"{self.release[WRITTEN].median:.1f}",
+            "node": f"{sum(self.release[f'check: {name}'].median for name in asks):.1f}",
+            "floors": [f"{one.floor / one.age:.2f}" for one in self.beside],
+        }
 
     def _openings(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []

@@ -29,6 +29,7 @@ from tests.attacks.support import Access, access, salts
 from tests.support.services import PASSPHRASE, Services
 
 LINES = 8  # connections at once
+WRITTEN = "the transaction: nonce, stop, row and answer signed, on the disk"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def inside(running: Services, mine: Sequence[Access], count: int) -> dict[str, l
     other = ("find", "wrap", "write")
     rooms["the record and its key, from the files"] = watch.milliseconds("find")
     rooms["the share, sealed to the reply key"] = watch.milliseconds("wrap")
-    rooms["the transaction: nonce, stop, row and answer signed, on the disk"] = watch.milliseconds("write")
+    rooms[WRITTEN] = watch.milliseconds("write")
     rooms["rest: the call read, the head once more"] = watch.milliseconds(
         "all", without=(*checks.RELEASE, *other)
     )
