@@ -111,10 +111,10 @@ def test_the_story_over_services_that_it_starts_for_itself_and_stops(tmp_path: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_services_and_their_chain_do_not_outlive_a_story_that_is_cut_off(
-    number: signal.Signals, tmp_path: Path
+def test_services_do_not_outlive_a_story_that_is_cut_off(
+    number: signal.Signals, anvil_url: str, tmp_path: Path
 ) -> None:
-    command = [str(ROOT / ".venv/bin/ape"), "run", "demo"]
+    command = [str(ROOT / ".venv/bin/ape"), "run", "demo", "--network", anvil_url]
     env = {"APE_DATA_FOLDER": str(tmp_path / "ape"), "CONSENTRY_STORE": "folder", "COLUMNS": "200"}
     env |= {"CONSENTRY_KEYHOLDERS": "services", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
