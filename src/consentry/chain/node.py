@@ -47,7 +47,8 @@ class _Node(HTTPProvider):
             )
         return answer  # type: ignore[return-value]
 
-    def decode_rpc_response(self, raw_response: bytes) -> RPCResponse:
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
         """Without recursion, which ends a process where py-evm raised its limit. Raises `ValueError`."""
         return json_decode(raw_response)  # type: ignore[no-any-return]
 
