@@ -1,7 +1,6 @@
 """An Anvil of our own: on a free port, with nothing left behind.
 
-The native executable is started, not npm's wrapper around it, in a process group of its own: ending the
-wrapper would leave the node listening.
+The native executable is started, not npm's wrapper around it: ending that would leave the node listening.
 """
 
 from __future__ import annotations
@@ -9,14 +8,14 @@ from __future__ import annotations
 import json
 import os
 import platform
-import signal
 import socket
-import subprocess
-import time
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from consentry.cli.daemons import Daemon
 
 PACKAGES = Path(__file__).parent.parent / "tools" / "node_modules" / "@foundry-rs"
 START_SECONDS = 30
@@ -60,34 +59,24 @@ def free_port() -> int:
 
 @contextmanager
 def serving(command: list[str], port: int) -> Iterator[str]:
-    """Start a node by ``command``, give its URL once it answers at ``port``; end it with all it started."""
-    node = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(node, url)
-        yield url
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(node.pid, signal.SIGTERM)
+    """Start a node by ``command``, give its URL once it answers at ``port``; it ends with the block, and with
+    this process however that ends. Raises `AnvilFailed`."""
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="node-", ignore_cleanup_errors=True) as folder:
+        node = Daemon(command, os.environ, Path(folder) / "log")
         try:
-            node.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(node.pid, signal.SIGKILL)
-            node.wait()
-        if node.stderr:
-            node.stderr.close()
+            if not node.becomes(lambda: _answers(url), START_SECONDS):
+                raise AnvilFailed(
+                    f"the node did not answer within {START_SECONDS} seconds: {node.said()[-500:]}"
+                )
+            yield url
+        finally:
+            node.end(10)
 
 
-def _wait(node: subprocess.Popen[str], url: str) -> None:
+def _answers(url: str) -> bool:
     question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
     ask = urllib.request.Request(url, question, {"Content-Type": "application/json"})
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if node.poll() is not None:
-            raise AnvilFailed(f"the node ended at once: {node.stderr.read()[-500:] if node.stderr else ''}")
-        with suppress(OSError), urllib.request.urlopen(ask, timeout=2):
-            return
-        time.sleep(0.05)
-    raise AnvilFailed(f"the node did not answer within {START_SECONDS} seconds")
+    with suppress(OSError), urllib.request.urlopen(ask, timeout=2):
+        return True
+    return False

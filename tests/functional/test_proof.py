@@ -91,7 +91,7 @@ def test_a_delegated_account_is_proved_as_well() -> None:
             "authorizationList": [signed],
         }
         raw = key.sign_transaction({**sent, "maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1})
-        web3.eth.send_raw_transaction(raw.raw_transaction)
+        web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw.raw_transaction))
         block, receipts = block_of(url, web3.eth.block_number)
         assert [receipt["type"] for receipt in receipts] == ["0x4"]
         assert len(prove_logs(prove_header(block), receipts)) == 1
