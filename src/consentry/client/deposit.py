@@ -82,6 +82,7 @@ class Depositor:
         kept = ("kind", "record", "cid")
         parcel.state["records"] = [{name: r[name] for name in kept} for r in parcel.state["records"]]
         parcel.state["done"] = True
+        self._let_go(parcel)
         parcel.save()
         durable(Step.FORGOTTEN)
 
@@ -178,11 +179,16 @@ class Depositor:
             relied = [replace(part, terms=terms.encode() if terms else b"") for part in parts]
             answers = self._give(relied, need, envelope["acknowledged"], target.history)
             envelope["acknowledged"] = sorted({*envelope["acknowledged"], *answers})
-            if "done" in parcel.state and len(envelope["acknowledged"]) == self._group.roster.count:
-                envelope["parts"] = []
+            self._let_go(parcel)
             self._keep(list(answers.values()))
             parcel.save()
             durable(Step.HELD)
+
+    def _let_go(self, parcel: Parcel) -> None:
+        """Once its records are anchored, the parts of an envelope are kept until everybody has them."""
+        for envelope in parcel.state["envelopes"]:
+            if "done" in parcel.state and len(envelope["acknowledged"]) == self._group.roster.count:
+                envelope["parts"] = []
 
     def _outlast(self, parcel: Parcel, envelope: dict[str, Any]) -> None:
         """Before it is anchored, what was dealt long ago counts no more: keyholders let go of it one day."""
