@@ -8,7 +8,7 @@ from typing import Any
 
 from consentry.chain.contracts import Chain
 from consentry.chain.transaction import Receipt
-from consentry.client.group import Group
+from consentry.client.group import Group, bringing
 from consentry.client.own import Own
 from consentry.client.person import Person
 from consentry.client.proposal import Offered, Proposal, Proposer
@@ -16,6 +16,7 @@ from consentry.client.rotation import Rotation
 from consentry.client.steps import Step, durable
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import typed_revoke, typed_terms
+from consentry.envelope.statement import SignedStatement
 from consentry.errors import UsageError
 from consentry.keyholder.messages import Keyholder, Signed, subject_of_stop
 from consentry.keys.typed import Signer
@@ -92,7 +93,7 @@ class Granter:
         }
 
     def _deliver(self, box: KeyBox, *, hear: bool) -> None:
-        deliver_box(self._group, box, self._me if hear else None)
+        deliver_box(self._group, box, self._me if hear else None, self._own.history(box.segment))
 
     # --- ending
 
@@ -133,12 +134,12 @@ class Granter:
         return len(answers)
 
 
-def deliver_box(group: Group, box: KeyBox, me: Person | None = None) -> int:
-    """Gives a key box to the keyholders; t must take it. Gives how many did."""
-
-    def send(keyholder: Keyholder) -> Signed:
-        return keyholder.box(box.encode())
-
+def deliver_box(
+    group: Group, box: KeyBox, me: Person | None = None, history: Sequence[SignedStatement] = ()
+) -> int:
+    """Gives a key box to the keyholders, with the ``history`` of its segment to those that lack some of it; t
+    must take it. Gives how many did."""
+    send = bringing(history, lambda keyholder: keyholder.box(box.encode()))
     answers = group.give("box", box.hash, send, need=group.roster.threshold, step=Step.BOXED)
     if me is not None:
         for answer in answers.values():

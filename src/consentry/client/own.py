@@ -124,7 +124,7 @@ class Own:
 
     def segments(self) -> dict[str, Segment]:
         """The patient's segments by kind, from her own copy; statements that she did not sign are left
-        out. Of two of one key version the lower hash counts."""
+        out. Of two of one segment and key version the lower hash counts."""
         found: dict[str, list[Segment]] = {}
         for fields in self._me.copy.statements.values():
             with suppress(IntegrityError):
@@ -218,11 +218,10 @@ class Own:
 
 def _newest(several: list[Segment]) -> Segment:
     version = max(one.version for one in several)
-    first, *others = sorted(
-        (one for one in several if one.version == version), key=lambda one: one.statement.hash
-    )
-    same = [one for one in others if one.statement.segment == first.statement.segment]
-    return replace(first, rivals=tuple((one.statement, one.seed) for one in same))
+    newest = [one for one in several if one.version == version]
+    same = [one for one in newest if one.statement.segment == newest[0].statement.segment]
+    first, *others = sorted(same, key=lambda one: one.statement.hash)
+    return replace(first, rivals=tuple((one.statement, one.seed) for one in others))
 
 
 Taken = list[tuple[str, str, Any]]
