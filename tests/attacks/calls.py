@@ -535,6 +535,11 @@ def _(a: Loot) -> Calls:
     yield lambda: terms.typed_revoke(a.world.chain.deployment, a.world.patient, a.granted.terms.grant_id)
 
 
+@attempt("consent.terms.minute")
+def _(a: Loot) -> Calls:
+    yield lambda: terms.minute(a.granted.terms.expires_at)
+
+
 @attempt("consent.terms.sentence")
 def _(a: Loot) -> Calls:
     yield lambda: terms.sentence(
