@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from eth_utils.crypto import keccak
 
 from bench._chain import DAY, START, YEAR, Bench, identity, word
+from consentry.chain.manifest import shipped
 
-ROOT = Path(__file__).parent.parent
-MANIFEST = ROOT / "src/consentry/artifacts/manifest.json"
 NEW, CHANGED, CLEARED, READ, CALL, RECOVER = 22_100, 5_000, 4_800, 2_100, 2_600, 3_000
 TREATING, EMERGENCY, REVIEWER, ORGANISATION = 1, 2, 16, 0x8000
 READ_FLAG, MEMBERS_FLAG, TREAT = 1, 4, 1
@@ -20,12 +17,9 @@ ZERO = bytes(32)
 
 def deploy(b: Bench) -> None:
     """The contracts, in the order in which they name each other."""
-    kinds = json.loads(MANIFEST.read_text("utf-8"))["contractTypes"]
 
     def one(name: str, *arguments: Any) -> None:
-        kind = kinds[name]
-        code = kind["deploymentBytecode"]["bytecode"]
-        b.rows.append(b.deploy("authority", name, kind["abi"], code, *arguments))
+        b.rows.append(b.deploy("authority", name, *shipped(name), *arguments))
 
     one("ProviderRegistry", [b.person(f"{which}authority").address for which in ("", "second ", "third ")])
     one("ConsentRegistry", b.contracts["ProviderRegistry"].address)

@@ -7,23 +7,25 @@ lie there.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import solcx
 
-from bench._acts import MANIFEST
+from consentry.chain.manifest import FILE
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ROOT / "tools" / "node_modules"
 
 
+@cache
 def compiled(source: str) -> tuple[Any, str]:
     """ABI and bytecode of the contract that a file is named after; the file by its path from the checkout.
 
     An import that starts with ``@`` is one of the npm packages, any other starts at the checkout.
     """
-    (ours,) = json.loads(MANIFEST.read_text("utf-8"))["compilers"]
+    (ours,) = json.loads(FILE.read_text("utf-8"))["compilers"]
     job = {
         "language": "Solidity",
         "sources": {source: {"content": (ROOT / source).read_text("utf-8")}},

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bench import gas
-from bench._acts import MANIFEST
+from consentry.chain.manifest import FILE
 
 PEERS = gas.ROOT / "bench" / "contracts"
 
@@ -53,6 +53,6 @@ def test_no_act_costs_less_than_the_chain_alone_charges(rows: list[gas.Row]) -> 
 
 
 def test_no_peer_is_shipped() -> None:
-    shipped = MANIFEST.read_text("utf-8")
+    shipped = FILE.read_text("utf-8")
     assert {path.stem for path in PEERS.glob("*.sol")} == {"PlainRegistry", "Roles"}
     assert not [name for name in ("bench/", "PlainRegistry", "Roles.sol") if name in shipped]

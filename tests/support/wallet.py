@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from web3 import Web3
@@ -10,15 +9,13 @@ from web3 import Web3
 from bench._solc import compiled
 from consentry.chain import LocalSigner
 
-_compiled = cache(compiled)
-
 
 class WalletSigner:
     """Signs with the key behind a contract wallet, in the wallet's name; implements `Signer`."""
 
     def __init__(self, key: LocalSigner, web3: Web3) -> None:
         self._key, self._web3 = key, web3
-        abi, bytecode = _compiled("contracts/mocks/KeyWallet.sol")
+        abi, bytecode = compiled("contracts/mocks/KeyWallet.sol")
         deployed = self._sent(web3.eth.contract(abi=abi, bytecode=bytecode).constructor(key.address))
         self._wallet = web3.eth.contract(deployed["contractAddress"], abi=abi)
 
