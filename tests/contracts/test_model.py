@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -35,6 +35,7 @@ from tests.contracts.words import EMERGENCY, REVIEWER
 
 SEQUENCES = int(os.environ.get("MODEL_SEQUENCES", "30"))
 STEPS = 60
+ROUNDS = 4  # what is drawn changes with any constant in the sources; few sequences may miss a rare act
 FLAGS, ALLOWED = (READ, DEPOSIT), 0x80
 seeds = st.integers(0, 2**64 - 1)
 P = Practice
@@ -48,7 +49,7 @@ MOVES: dict[Callable[[Any, Random], None], int] = {
         P.revoke_all: 1,
         P.opt_out: 3,
     },
-    **{P.set_controller: 2, P.set_guardian: 5, P.end_guardianship: 3, P.set_or_confirm_trustees: 5},
+    **{P.set_controller: 2, P.set_guardian: 5, P.end_guardianship: 6, P.set_or_confirm_trustees: 5},
     **{P.support: 5, P.veto: 2, P.recover: 4, P.deliver_what_was_signed: 6},
     **{P.change_a_credential: 3, P.issue: 5, P.request: 6, P.ask_to_break_glass: 2, P.confirm_or_review: 5},
     **{P.time_moves_on: 6},
@@ -185,21 +186,23 @@ def test_no_sequence_of_calls_tells_the_contracts_from_the_model(
     model_stage: Stage, record_property: Callable[[str, object], None]
 ) -> None:
     Sequences.stage = model_stage
-    run_state_machine_as_test(
-        Sequences,
-        settings=settings(
-            max_examples=SEQUENCES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.generate],  # a shorter example would take minutes to find
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
     seen = model_stage.counts
+    for number in range(ROUNDS):
+        run_state_machine_as_test(
+            seed(number)(Sequences),
+            settings=settings(
+                max_examples=SEQUENCES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],  # a shorter example would take minutes to find
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        missed = {each for each in {*EVERY_ACT, *(each.name for each in Reason)} if not seen[each]}
+        if not missed:
+            break
     record_property("sequences", seen["sequence"])
     record_property("calls", seen["call"])
     record_property("uses", sum(seen[each.name] for each in Reason))
-    missed = {each for each in {*EVERY_ACT, *(each.name for each in Reason)} if not seen[each]}
     assert not missed, "nothing was tried of these"
