@@ -231,6 +231,10 @@ class EndpointsDisagree(ChainUncertain):
 # --- keyholders -------------------------------------------------------------------------------------
 
 
+class NotApproved(Refused):
+    """The keyholders that hand on did not all approve of those that come after them."""
+
+
 class KeyholderRefused(Refused):
     """A keyholder refused. Whatever the reason, it says the same: see the keyholder's own journal."""
 

@@ -146,7 +146,7 @@ def _(a: Loot) -> Calls:
     deployment, cards = a.world.chain.deployment, a.world.group.roster.keyholders
     header = replace(a.header, contributor=a.me.address)
     made = [(a.leaf, [bytes(32)] * len(cards))]
-    keys = [one.public_key for one in cards]
+    keys = {one.index: one.public_key for one in cards}
     for part in deposit.make_parts(deployment, header, made, keyholder_keys=keys, terms=b""):
         signature = a.me.signer.sign_typed_data(deposit.message(deployment, part.envelope))
         signed = replace(part, signature=signature)
@@ -320,7 +320,7 @@ def _(a: Loot) -> Calls:
 @attempt("envelope.deposit.make_parts")
 def _(a: Loot) -> Calls:
     made = [(a.leaf, [a.half] * 5)]
-    keys = [hpke.public_key(a.me.keyring.seed)] * 5
+    keys = dict.fromkeys(range(1, 6), hpke.public_key(a.me.keyring.seed))
     yield lambda: deposit.make_parts(a.world.chain.deployment, a.header, made, keyholder_keys=keys, terms=b"")
 
 
@@ -481,7 +481,7 @@ def _(a: Loot) -> Calls:
 @attempt("envelope.statement.verify_statement")
 def _(a: Loot) -> Calls:
     [signed, *_] = a.world.keyholders[0]._vault.statements(a.world.patient, a.header.segment)
-    controller, roster = a.world.person("patient").address, a.world.group.roster.hash
+    controller, roster = a.world.person("patient").address, a.world.group.roster.hashes
     yield lambda: statement.verify_statement(
         a.world.chain.deployment, signed, controller=controller, keyholders=roster
     )

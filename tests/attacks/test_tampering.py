@@ -335,7 +335,7 @@ def test_an_altered_statement_is_refused_by_keyholder_and_depositor(world: World
     patient = world.person("patient")
 
     def verify(changed: SignedStatement) -> None:
-        roster = world.group.roster.hash
+        roster = world.group.roster.hashes
         verify_statement(world.chain.deployment, changed, controller=patient.address, keyholders=roster)
 
     verify(signed)

@@ -75,7 +75,7 @@ from tests.support.fixed import (
 
 
 def verified(signed: SignedStatement, **changes: Any) -> Statement:
-    values = {"controller": PATIENT.address, "keyholders": ROSTER.hash}
+    values = {"controller": PATIENT.address, "keyholders": ROSTER.hashes}
     return verify_statement(DEPLOYMENT, signed, **{**values, **changes})
 
 

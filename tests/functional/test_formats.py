@@ -54,6 +54,7 @@ from consentry.envelope.statement import (
 )
 from consentry.envelope.statement import message as statement_message
 from consentry.keyholder import wire
+from consentry.keyholder.card import write_card
 from consentry.keyholder.held import Held
 from consentry.keyholder.journal import first_hash, next_row, verify_journal
 from consentry.keyholder.messages import (
@@ -68,7 +69,7 @@ from consentry.keyholder.messages import (
     release_info,
     subject_of_stop,
 )
-from consentry.keyholder.roster import Roster, write_card
+from consentry.keyholder.roster import Roster
 from consentry.keys import shamir
 from consentry.keys.binding import abi_encode, text_word, word
 from consentry.keys.hpke import ALGORITHM, hkdf, open_once, public_key, seal_once, unwrap, wrap
@@ -312,7 +313,7 @@ def _statement() -> dict[str, str]:
 
 def _open_statement(old: dict[str, str]) -> None:
     signed = SignedStatement(bytes.fromhex(old["body"]), bytes.fromhex(old["signature"]))
-    statement = verify_statement(DEPLOYMENT, signed, controller=PATIENT.address, keyholders=ROSTER.hash)
+    statement = verify_statement(DEPLOYMENT, signed, controller=PATIENT.address, keyholders=ROSTER.hashes)
     assert open_own(DEPLOYMENT, statement, PATIENT_SEED) == (SEGMENT_SEED, "hiv")
 
 

@@ -262,12 +262,12 @@ def envelope(world: World, deposit_terms: Terms) -> Callable[..., Part]:
             count=commitments,
         )
         leaf = replace(leaf, record_salt=leaf_salt or leaf.record_salt)
-        keys = [card.public_key for card in world.group.roster.keyholders]
+        keys = list(world.group.roster.keys.items())
         parts = make_parts(
             world.chain.deployment,
             header,
             [(leaf, shares or dealt)],
-            keyholder_keys=keys[:commitments],
+            keyholder_keys=dict(keys[:commitments]),
             terms=deposit_terms.encode() if terms is None else terms,
         )
         return sign_part(parts[0], by)

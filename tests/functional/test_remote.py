@@ -16,9 +16,9 @@ from eth_account import Account
 
 from consentry.errors import JournalBroken, KeyholderRefused, Unreachable
 from consentry.keyholder import remote, wire
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.messages import Signed
 from consentry.keyholder.remote import RemoteKeyholder
-from consentry.keyholder.roster import KeyholderCard
 
 CARD = KeyholderCard(1, "institution 1", Account.create().address, b"", "http://127.0.0.1:1")
 ACKNOWLEDGED = Signed(1, "box", bytes(32), 7, 3, bytes(32), bytes(65))

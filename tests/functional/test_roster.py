@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from consentry.errors import IntegrityError, KeyInvalid, NotFound, UsageError
-from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.card import KeyholderCard
+from consentry.keyholder.roster import Roster
 from tests.support.fixed import ROSTER, STRANGER
 
 

@@ -11,7 +11,7 @@ import pytest
 from consentry.client import round as rounds
 from consentry.client.round import Outcome, Round
 from consentry.errors import KeyholderRefused, ShareMismatch, Unreachable
-from consentry.keyholder.roster import KeyholderCard
+from consentry.keyholder.card import KeyholderCard
 
 HERE = [KeyholderCard(index, f"keyholder {index}", "", b"", f"local:{index}") for index in range(1, 6)]
 THERE = [KeyholderCard(index, f"keyholder {index}", "", b"", f"http://{index}") for index in range(1, 6)]

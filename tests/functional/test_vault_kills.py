@@ -136,7 +136,7 @@ def a_deal(world: World, grant: Proposal) -> Verb:
         )
         for _ in range(3)
     ]
-    keys = [card.public_key for card in world.group.roster.keyholders]
+    keys = world.group.roster.keys
     part: Part = make_parts(deployment, header, leaves, keyholder_keys=keys, terms=b"")[0]
     signature = patient.signer.sign_typed_data(message(deployment, part.envelope))
     encoded = replace(part, signature=signature).encode()
@@ -165,6 +165,8 @@ STEPS = {
         "insert records",
         "delete record_keys",
         "insert record_keys",
+        "delete unanchored",
+        "insert unanchored",
         "insert journal",
     ],
     "stop": ["insert stops", "insert journal"],

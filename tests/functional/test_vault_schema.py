@@ -57,10 +57,13 @@ def assert_all_there(vault: Vault) -> None:
 
 def test_an_old_vault_is_refused_until_it_is_migrated_and_then_holds_all_it_held(old: Path) -> None:
     before = {path.name: path.read_bytes() for path in old.iterdir()}
-    with pytest.raises(VaultUnfit, match=r"schema 1; this one reads 3.*consentry keyholder migrate"):
+    with pytest.raises(VaultUnfit, match=r"schema 1; this one reads 4.*consentry keyholder migrate"):
         Vault.open(old)
     assert {path.name: path.read_bytes() for path in old.iterdir()} == before
-    assert migrate(old) == [f"{old / 'vault.sqlite'}: from schema 1 to 3"]
+    assert migrate(old) == [
+        f"{old / 'vault.sqlite'}: from schema 1 to 4",
+        f"{old / 'record-keys.sqlite'}: from schema 1 to 2",
+    ]
     assert migrate(old) == []
     vault = Vault.open(old)
     assert_all_there(vault)
@@ -145,7 +148,7 @@ def test_an_operator_migrates_a_keyholder_with_one_command(tmp_path: Path) -> No
     shutil.copytree(OLD, folder)
     said = [CliRunner().invoke(cli, ["keyholder", "migrate", "--home", str(tmp_path)]) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
-    assert said[0].output == f"{folder / 'vault.sqlite'}: from schema 1 to 3\n"
+    assert said[0].output == f"{folder / 'vault.sqlite'}: from schema 1 to 4\n"
     assert said[1].output == "Nothing was due.\n"
     vault = Vault.open(folder)
     assert_all_there(vault)

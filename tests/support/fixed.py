@@ -11,7 +11,8 @@ from consentry.envelope.deposit import Header, Part, make_parts, message, new_he
 from consentry.envelope.leaf import Halves, Label, Leaf, Place, make_leaf
 from consentry.envelope.statement import SignedStatement, Statement, first_statement
 from consentry.envelope.statement import message as statement_message
-from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.card import KeyholderCard
+from consentry.keyholder.roster import Roster
 from consentry.keys.binding import Deployment
 from consentry.keys.hpke import ALGORITHM, public_key
 
@@ -100,15 +101,14 @@ def dealt(records: int = 1, *, by: LocalSigner = HOSPITAL, under: Statement | No
         )
         for number in range(records)
     ]
-    keys = [card.public_key for card in ROSTER.keyholders]
-    return Dealt(header, halves, leaves, signed_parts(header, leaves, keys, by))
+    return Dealt(header, halves, leaves, signed_parts(header, leaves, by))
 
 
 def signed_parts(
-    header: Header, leaves: list[tuple[Leaf, list[bytes]]], keys: list[bytes], by: LocalSigner = HOSPITAL
+    header: Header, leaves: list[tuple[Leaf, list[bytes]]], by: LocalSigner = HOSPITAL
 ) -> list[Part]:
     """The parts of an envelope with the contributor's signature."""
-    parts = make_parts(DEPLOYMENT, header, leaves, keyholder_keys=keys, terms=b"")
+    parts = make_parts(DEPLOYMENT, header, leaves, keyholder_keys=ROSTER.keys, terms=b"")
     signature = by.sign_typed_data(message(DEPLOYMENT, parts[0].envelope))
     return [Part(p.header, p.open_parts, p.sealed_parts, p.shares, signature, p.terms) for p in parts]
 

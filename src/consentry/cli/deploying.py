@@ -19,8 +19,9 @@ from consentry.cli.home import Home
 from consentry.cli.terminal import progress, table
 from consentry.cli.workshop import signer_of, the_home
 from consentry.errors import NotEnoughEther, NotFound, UsageError
+from consentry.keyholder.card import is_local
 from consentry.keyholder.local import create_keyholders
-from consentry.keyholder.roster import Roster, assemble, is_local
+from consentry.keyholder.roster import Roster, assemble
 
 DEVELOPMENT = (1337, 31337)
 DEPTH = 3

@@ -76,10 +76,10 @@ class Home:
         return self.path / "underway"
 
     def roster(self, chain: Chain) -> Roster:
-        """Who the keyholders are; the file counts only with the deployment's hash."""
+        """Who the keyholders are: those that the deployment names, or who came after them."""
         from consentry.keyholder.roster import Roster
 
-        return Roster.load(self.roster_file, chain.deployed.keyholders)
+        return Roster.load(self.roster_file, chain.deployed.keyholders, chain.deployment)
 
     def services(self, chain: Chain) -> list[Keyholder]:
         """The keyholders, each where its URL says. Raises `NotFound`."""

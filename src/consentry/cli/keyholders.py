@@ -25,9 +25,10 @@ from consentry.chain.node import identify
 from consentry.cli.home import Home
 from consentry.cli.services import Services
 from consentry.errors import NotFound, UsageError
+from consentry.keyholder.card import is_local
 from consentry.keyholder.local import create_keyholders, open_keyholder, open_keyholders
 from consentry.keyholder.messages import Keyholder
-from consentry.keyholder.roster import Roster, is_local
+from consentry.keyholder.roster import Roster
 
 CHOICE = "CONSENTRY_KEYHOLDERS"
 LOCAL, SERVICES = "local", "services"
@@ -124,7 +125,8 @@ class _Others:
 
     def __init__(self, file: Path, web3: Web3) -> None:
         self.home: Home | None = (home := Home(file.parent))
-        self.roster = Roster.load(file, home.deployments.find(*identify(web3)).keyholders)
+        deployed = home.deployments.find(*identify(web3))
+        self.roster = Roster.load(file, deployed.keyholders, deployed.deployment)
         self._file, self._folder = file, home.keyholders
         self._opened: list[Any] = []
 

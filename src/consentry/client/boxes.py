@@ -28,8 +28,8 @@ from consentry.errors import (
     TooFewKeyholders,
     WrapBroken,
 )
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.messages import BoxAnswer, Call, Keyholder
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode, identity
 from consentry.keys.hpke import public_key
 
@@ -196,7 +196,7 @@ class Boxes:
                     self._chain.deployment,
                     signed,
                     controller=self._chain.controller_of(patient),
-                    keyholders=self._group.roster.hash,
+                    keyholders=self._group.roster.hashes,
                     wallet=self._chain.wallet_accepts,
                 )
             except IntegrityError:

@@ -141,7 +141,7 @@ class Depositor:
 
     def _envelope(self, parcel: Parcel, kind: str, statement: Statement) -> dict[str, Any]:
         deployment, roster = self._chain.deployment, self._group.roster
-        shape = (roster.threshold, roster.count)
+        shape = (roster.threshold, roster.highest)
         header, halves = new_header(deployment, statement, self._me.address, *shape)
         leaves = []
         for record in (r for r in parcel.state["records"] if r["kind"] == kind):
@@ -155,12 +155,11 @@ class Depositor:
                 cid=record["cid"],
                 label=Label(*record["label"]),
                 threshold=roster.threshold,
-                count=roster.count,
+                count=roster.highest,
             )
             record["anchor"] = leaf.anchor.hex()
             leaves.append((leaf, shares))
-        keys = [card.public_key for card in roster.keyholders]
-        parts = make_parts(deployment, header, leaves, keyholder_keys=keys, terms=b"")
+        parts = make_parts(deployment, header, leaves, keyholder_keys=roster.keys, terms=b"")
         signature = self._me.signer.sign_typed_data(message(deployment, parts[0].envelope))
         encoded = [replace(part, signature=signature).encode().hex() for part in parts]
         return {"kind": kind, "parts": encoded, "acknowledged": []}

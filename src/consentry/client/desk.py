@@ -135,7 +135,7 @@ class Client:
                     self._chain.deployment,
                     signed,
                     controller=controller,
-                    keyholders=self._group.roster.hash,
+                    keyholders=self._group.roster.hashes,
                     wallet=self._chain.wallet_accepts,
                 )
             except SignatureInvalid:

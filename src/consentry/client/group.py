@@ -10,8 +10,9 @@ from consentry.client.round import Outcome, Round
 from consentry.client.steps import Step, durable
 from consentry.envelope.statement import SignedStatement
 from consentry.errors import KeyholderRefused, TooFewKeyholders, Unreachable
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.messages import Call, Keyholder, Signed
-from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.roster import Roster
 from consentry.keys.binding import Deployment
 from consentry.keys.typed import Signer
 

@@ -23,8 +23,8 @@ from consentry.envelope.statement import (
     verify_statement,
 )
 from consentry.errors import CardInvalid, ConsentryError, IntegrityError, NotFound
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.messages import Call, Keyholder, OwnAnswer
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import abi_encode
 
 
@@ -148,7 +148,7 @@ class Own:
             self._chain.deployment,
             SignedStatement(*map(bytes.fromhex, fields)),
             controller=self._chain.controller_of(self._me.identity),
-            keyholders=self._group.roster.hash,
+            keyholders=self._group.roster.hashes,
             wallet=self._chain.wallet_accepts,
         )
         seed, kind = open_own(self._chain.deployment, statement, self._me.keyring.seed)

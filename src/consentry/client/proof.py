@@ -10,6 +10,8 @@ owner can read it; show it to who judges, and to nobody else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +19,8 @@ from eth_utils.crypto import keccak
 from pydantic import ValidationError
 
 from consentry.chain.contracts import Chain
-from consentry.envelope.leaf import Leaf, check_share, record_id
+from consentry.envelope.handing import Holding, Members, check_holding
+from consentry.envelope.leaf import Leaf, record_id
 from consentry.errors import (
     DealInconsistent,
     EnvelopesDiffer,
@@ -30,10 +33,12 @@ from consentry.errors import (
 )
 from consentry.files import write_private
 from consentry.keyholder import wire
+from consentry.keyholder.card import KeyholderCard
+from consentry.keyholder.held import Held
 from consentry.keyholder.messages import ReleaseAsked, Released, Signed, release_info
-from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.roster import Roster
 from consentry.keys import shamir
-from consentry.keys.binding import Deployment, abi_decode
+from consentry.keys.binding import Deployment
 from consentry.keys.hpke import public_key, unwrap
 
 _FORMAT = "consentry proof 1"
@@ -42,30 +47,41 @@ _FAULTS = {one.__name__: one for one in (ShareMismatch, EnvelopesDiffer, DealInc
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one keyholder gave to an entry: a leaf and a share."""
+    """What one keyholder gave to an entry: a leaf, and what it holds of the record."""
 
     leaf: Leaf
-    share: bytes = field(repr=False)
+    holding: Holding = field(repr=False)
+
+    @property
+    def kind(self) -> tuple[bytes, int]:
+        """What answers that lead to one key have in common: the leaf, and how often it was handed on."""
+        return self.leaf.hash, self.holding.times
 
     @classmethod
     def opened(
-        cls, deployment: Deployment, asked: ReleaseAsked, index: int, sealed: bytes, seed: bytes
+        cls,
+        deployment: Deployment,
+        asked: ReleaseAsked,
+        index: int,
+        sealed: bytes,
+        seed: bytes,
+        line: Sequence[Members],
     ) -> Given:
-        """What keyholder ``index`` sealed in answer to ``asked``. Raises `WrapBroken` where it does not open,
-        which says nothing about whose fault that is, and `ShareMismatch` where it is not what was dealt: no
-        honest keyholder ever seals that."""
+        """What keyholder ``index`` of the last group of ``line`` sealed in answer to ``asked``. Raises
+        `WrapBroken` where it does not open, which says nothing about whose fault that is, and `ShareMismatch`
+        where it is not what was dealt, or handed on: no honest keyholder ever seals that."""
         info = release_info(deployment, asked.terms.patient, asked.entry, index)
         answer = unwrap(sealed, seed, info)
         try:
-            open_part, sealed_part, share = abi_decode(["bytes", "bytes", "bytes32"], answer, "a release")
-            leaf = Leaf.decode(open_part, sealed_part)
+            open_part, sealed_part, share = Held.parts(answer)
+            leaf, holding = Leaf.decode(open_part, sealed_part), Holding.decode(share)
         except IntegrityError as error:
             raise ShareMismatch(f"keyholder {index} released what is no share ({error})") from None
         dealt = record_id(asked.terms.patient, asked.terms.segment, leaf.record_salt)
         if {asked.record_id, dealt} != {leaf.record_id}:
             raise ShareMismatch(f"keyholder {index} released another record")
-        check_share(leaf, index, share)
-        return cls(leaf, share)
+        check_holding(leaf, line, index, holding)
+        return cls(leaf, holding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +132,11 @@ class Proof:
 
     def verify(self, chain: Chain, roster: Roster) -> str:
         """Says who cheated, in words, if this proves it; all that it takes is public: ``chain`` and the
-        deployment's ``roster``. Raises `IntegrityError` where it proves nothing, or `Unreachable`."""
+        deployment's ``roster``, the one of then or one that came after. Raises `IntegrityError` where it
+        proves nothing, `NotApproved`, or `Unreachable`."""
         if self.deployment != chain.deployment.id:
             raise IntegrityError("the proof is about another deployment")
+        roster.approved(chain.deployment)
         cards = [self._signer(chain.deployment, roster, one) for one in self.answers]
         indexes = [card.index for card in cards]
         if self.what == JournalBroken.__name__:
@@ -129,7 +147,7 @@ class Proof:
         given: list[Given] = []
         for index, answer in zip(indexes, self.answers, strict=True):
             try:
-                given.append(Given.opened(chain.deployment, asked, index, answer.sealed, self.seed))
+                given.append(self._given(chain.deployment, roster, asked, index, answer.sealed))
             except WrapBroken:
                 raise IntegrityError("an answer is not one to the entry that the proof names") from None
             except ShareMismatch as error:
@@ -138,23 +156,34 @@ class Proof:
                 raise IntegrityError("the proof shows another fault than it names") from None
         return self._together(roster, cards, given)
 
+    def _given(
+        self, deployment: Deployment, roster: Roster, asked: ReleaseAsked, index: int, sealed: bytes
+    ) -> Given:
+        """What a keyholder answered as one of whatever group it was in then. Raises `WrapBroken`, and
+        `ShareMismatch` where it is what it held in none of them."""
+        ends = [end for end, group in enumerate(roster.groups, 1) if index in group.indexes]
+        for end in ends[:-1]:
+            with suppress(ShareMismatch):
+                return Given.opened(deployment, asked, index, sealed, self.seed, roster.groups[:end])
+        return Given.opened(deployment, asked, index, sealed, self.seed, roster.groups[: ends[-1]])
+
     def _together(self, roster: Roster, cards: list[KeyholderCard], given: list[Given]) -> str:
         """What answers show that hold each by itself."""
         names = ", ".join(f"{card.name} (keyholder {card.index})" for card in cards)
         leaves = {one.leaf.hash for one in given}
+        handed_on = any(one.holding.times for one in given)
         if self.what == EnvelopesDiffer.__name__ and len(given) == len(leaves) == 2:
             return f"one of {names} altered a leaf, or its contributor dealt two"
-        shares = {card.index: one.share for card, one in zip(cards, given, strict=True)}
-        whole = len(leaves) == 1 and len(shares) == roster.threshold
+        values = [next(iter(one.holding.values.values())) for one in given]
+        shares = {card.index: value for card, value in zip(cards, values, strict=True)}
+        whole = len(leaves) == 1 and len(shares) == roster.threshold and not handed_on
         if self.what == DealInconsistent.__name__ and whole and not _together(given[0].leaf, shares):
             return f"the record's contributor dealt shares that do not belong together; so say {names}"
         raise IntegrityError("the answers hold: the proof shows nothing against who gave them")
 
     def _signer(self, deployment: Deployment, roster: Roster, answer: Released) -> KeyholderCard:
         signed = answer.signed
-        if not 1 <= signed.keyholder <= roster.count:
-            raise IntegrityError("the proof names a keyholder that there is not")
-        card = roster.keyholders[signed.keyholder - 1]
+        card = roster.card(signed.keyholder)
         signed.verify(deployment, card, signed.verb, signed.subject)
         if self.asked and signed.subject != keccak(answer.sealed):
             raise IntegrityError("an answer is not the one that its keyholder signed")

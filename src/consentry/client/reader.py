@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from consentry import seal
 from consentry.chain.contracts import Chain, Entry
 from consentry.client.boxes import allow
 from consentry.client.group import Group
+from consentry.client.heard import Heard
 from consentry.client.labels import Listing
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
@@ -33,9 +33,9 @@ from consentry.errors import (
     ShareMismatch,
     TooFewKeyholders,
 )
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.checks import MAX_AGE
 from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, Released
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.hpke import new_seed, public_key
 from consentry.store import Store
 
@@ -65,24 +65,6 @@ Deliver = Callable[[Opened], None]
 """Takes what was opened to where it belongs, before the verb is over: a cut until then costs no new entry."""
 
 
-@dataclass(slots=True)
-class _Heard:
-    """What keyholders answered to one entry: the good answers by leaf and keyholder, all answers as they
-    came, who cheated, and what proves it."""
-
-    asked: ReleaseAsked
-    reply_seed: bytes = field(repr=False)
-    good: dict[bytes, dict[int, Given]] = field(default_factory=lambda: defaultdict(dict))
-    answers: dict[int, Released] = field(default_factory=dict)
-    cheats: list[str] = field(default_factory=list)
-    proofs: list[Path] = field(default_factory=list)
-
-    @property
-    def best(self) -> dict[int, Given]:
-        """The good answers that have one leaf, most of all."""
-        return max(self.good.values(), key=len, default={})
-
-
 class Reader:
     """What a provider (``me``) opens, each time by an entry of its own."""
 
@@ -99,11 +81,14 @@ class Reader:
         entry = self._request(parcel, listing, purpose)
         self._await_depth(entry)
         heard = self._releases(listing, entry, bytes.fromhex(parcel.state["replySeed"]))
-        shares = {index: given.share for index, given in heard.best.items()}
+        shares, forgers = heard.shares()
+        heard.cheats += forgers
         leaf = next(iter(heard.best.values())).leaf
         try:
             key = data_key(listing.place, leaf, listing.half, shares)
         except DealInconsistent as error:
+            if heard.handed_on:  # the contributor's shares are in no answer alone: nothing proves it
+                raise
             raise self._told(error, self._prove(heard, error, *shares)) from None
         if self._chain.anchor_of(listing.label.contributor, leaf.record_id) != leaf.anchor:
             raise IntegrityError("the record is not the one that its contributor anchored")
@@ -114,7 +99,7 @@ class Reader:
             file,
             size,
             entry.access_id,
-            tuple(sorted(shares)),
+            tuple(sorted(heard.best)),
             tuple(heard.cheats),
             tuple(heard.proofs),
         )
@@ -158,12 +143,12 @@ class Reader:
         while self._chain.settled() < entry.block:
             time.sleep(1)
 
-    def _releases(self, listing: Listing, entry: Entry, reply_seed: bytes) -> _Heard:
+    def _releases(self, listing: Listing, entry: Entry, reply_seed: bytes) -> Heard:
         """t good shares of one leaf. Names a keyholder that gives a wrong one, keeps the proof and goes on;
         raises `TooFewKeyholders`, or `EnvelopesDiffer` when no t agree on the leaf."""
         terms = listing.grant.granted.terms
         asked = ReleaseAsked(listing.record_id, terms, entry, public_key(reply_seed))
-        heard, need = _Heard(asked, reply_seed), self._group.roster.threshold
+        heard, need = Heard(asked, reply_seed, self._group.roster.groups), self._group.roster.threshold
 
         def send(keyholder: Keyholder, call: Call) -> Released:
             return keyholder.release(call)
@@ -179,7 +164,7 @@ class Reader:
                 raise
 
         def missing(_: dict[int, None]) -> int:
-            return need - len(heard.best)
+            return heard.missing
 
         body = asked.encode()
         _, outcome = self._group.ask(self._me.signer, "release", body, send, check, missing)
@@ -192,12 +177,12 @@ class Reader:
                 raise self._told(error, proof)
             wrong = sorted({i for leaf in heard.good.values() for i in leaf} - set(heard.best))
             heard.cheats += [f"keyholder {index}: EnvelopesDiffer" for index in wrong]
-        if len(heard.best) < need:
+        if heard.missing > 0:
             too_few = TooFewKeyholders(outcome.describe("not released", len(heard.best), need))
             raise self._told(too_few, *heard.proofs)
         return heard
 
-    def _take(self, heard: _Heard, index: int, released: Released) -> None:
+    def _take(self, heard: Heard, index: int, released: Released) -> None:
         """Takes one answer; keeps the proof where it cannot be one of an honest keyholder."""
         heard.answers[index] = released
         deployment = self._chain.deployment
@@ -205,13 +190,15 @@ class Reader:
             heard.proofs.append(Proof.of_fork(deployment, earlier, released.signed).save(self._me.proofs))
             raise JournalBroken("its journal was forked: it signed two rows of one number")
         try:
-            given = Given.opened(deployment, heard.asked, index, released.sealed, heard.reply_seed)
+            given = Given.opened(
+                deployment, heard.asked, index, released.sealed, heard.reply_seed, heard.line
+            )
         except ShareMismatch as error:
             self._prove(heard, error, index)
             raise
-        heard.good[given.leaf.hash][index] = given
+        heard.good[given.kind][index] = given
 
-    def _prove(self, heard: _Heard, error: IntegrityError, *indexes: int) -> Path:
+    def _prove(self, heard: Heard, error: IntegrityError, *indexes: int) -> Path:
         """Keeps what proves ``error`` to others."""
         answers = [heard.answers[index] for index in sorted(indexes)]
         found = Proof.of_release(

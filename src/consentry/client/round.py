@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from consentry.errors import ConsentryError, IntegrityError, KeyholderRefused, Unreachable
-from consentry.keyholder.roster import KeyholderCard, is_local
+from consentry.keyholder.card import KeyholderCard, is_local
 
 LATE = 1.0
 """Seconds after which another keyholder is asked as well, or the round ends without the one that is late."""

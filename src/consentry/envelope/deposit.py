@@ -6,7 +6,7 @@ The contributor signs header and leaf hashes together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,13 +140,14 @@ def make_parts(
     header: Header,
     leaves: Sequence[tuple[Leaf, list[bytes]]],
     *,
-    keyholder_keys: Sequence[bytes],
+    keyholder_keys: Mapping[int, bytes],
     terms: bytes,
 ) -> list[Part]:
-    """One unsigned part for each keyholder, in index order, from leaves and their shares."""
+    """One unsigned part for each keyholder, in the order of ``keyholder_keys`` (index to X-Wing key), from
+    leaves and their shares."""
     encoded = [leaf.encode() for leaf, _ in leaves]
     parts = []
-    for index, public in enumerate(keyholder_keys, 1):
+    for index, public in keyholder_keys.items():
         shares = b"".join(shares[index - 1] for _, shares in leaves)
         sealed = wrap(shares, public, _deal_info(deployment, header, index))
         opens, sealeds = (tuple(side) for side in zip(*encoded, strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -173,13 +173,14 @@ def verify_statement(
     signed: SignedStatement,
     *,
     controller: str,
-    keyholders: bytes,
+    keyholders: Collection[bytes],
     wallet: WalletCheck | None = None,
 ) -> Statement:
-    """The statement, if it is of this deployment and this keyholders.json, signed by ``controller``, and
-    its keys pass a trial wrap. Raises `IntegrityError` or a leaf of it."""
+    """The statement, if it is of this deployment, names one of those ``keyholders`` (hashes of
+    keyholders.json), is signed by ``controller``, and its keys pass a trial wrap. Raises `IntegrityError` or
+    a leaf of it."""
     statement = signed.statement
-    if statement.deployment != deployment.id or statement.keyholders != keyholders:
+    if statement.deployment != deployment.id or statement.keyholders not in keyholders:
         raise IntegrityError("the statement belongs to another deployment or other keyholders")
     if statement.version < 1 or (statement.version == 1) != (statement.previous == bytes(32)):
         raise IntegrityError("the statement's version does not fit what it names as the one before")

@@ -10,11 +10,11 @@ from consentry.chain.contracts import Entry
 from consentry.errors import IntegrityError, JournalBroken
 from consentry.evidence.model import Attempt, Finding, LabelRead, Report, counted
 from consentry.evidence.replay import Replay, end_of
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.checks import MAX_AGE
 from consentry.keyholder.journal import Row, verify_journal
 from consentry.keyholder.lookback import MOVED, VANISHED
 from consentry.keyholder.messages import Signed
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import Deployment
 
 

@@ -16,11 +16,12 @@ from consentry.errors import (
     KeyholderRefused,
     Unreachable,
 )
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.checks import Denied
 from consentry.keyholder.journal import next_row
 from consentry.keyholder.lookback import Lookback
 from consentry.keyholder.messages import Call, Signed
-from consentry.keyholder.roster import KeyholderCard, Roster
+from consentry.keyholder.roster import Roster
 from consentry.keys.typed import Signer
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ class Intake(Answering):
                 self._deployment,
                 signed,
                 controller=self._chain.controller_of(found.patient),
-                keyholders=self._roster.hash,
+                keyholders=self._roster.hashes,
                 wallet=self._chain.wallet_accepts,
             )
             body = {"patient": statement.patient, "segment": statement.segment, "hash": statement.hash}
@@ -101,7 +101,7 @@ class Intake(Answering):
                 header,
                 statement_held=(header.statement, header.version) in [(s.hash, s.version) for s in held],
                 threshold=self._roster.threshold,
-                count=self._roster.count,
+                count=self._roster.highest,
             )
             self._check(DEAL, deal)
             records = self._opened(found, header)
@@ -122,7 +122,7 @@ class Intake(Answering):
         ):
             if leaf.record_id != record_id(header.patient, header.segment, leaf.record_salt):
                 raise Denied("record id")
-            if len(leaf.share_commitments) != self._roster.count:
+            if len(leaf.share_commitments) != self._roster.highest:
                 raise Denied("commitments")
             held.append((leaf.record_id, Held(header, opened, sealed, share)))
         return held

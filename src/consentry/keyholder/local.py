@@ -15,10 +15,11 @@ from pathlib import Path
 from consentry.chain.contracts import Chain
 from consentry.errors import KeyringLocked, NotFound, Unreachable
 from consentry.files import write_private
+from consentry.keyholder.card import LOCAL, KeyholderCard, is_local
 from consentry.keyholder.messages import Keyholder
 from consentry.keyholder.place import Place, card_of
 from consentry.keyholder.remote import RemoteKeyholder
-from consentry.keyholder.roster import LOCAL, KeyholderCard, Roster, is_local
+from consentry.keyholder.roster import Roster
 from consentry.keyholder.service import KeyholderService
 
 

@@ -13,8 +13,8 @@ from eth_utils.crypto import keccak
 from consentry.chain.contracts import Entry
 from consentry.consent.terms import Terms
 from consentry.envelope.statement import SignedStatement
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.journal import Row
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keys.binding import Deployment, abi_decode, abi_encode
 from consentry.keys.typed import SignatureInvalid, Signer, WalletCheck, message, verify
 

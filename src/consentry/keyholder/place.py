@@ -21,7 +21,8 @@ from consentry.chain.contracts import Chain
 from consentry.chain.signers import LocalSigner
 from consentry.errors import NotFound, UsageError
 from consentry.files import write_private
-from consentry.keyholder.roster import KeyholderCard, Roster, write_card
+from consentry.keyholder.card import KeyholderCard, write_card
+from consentry.keyholder.roster import Roster
 from consentry.keyholder.service import KeyholderService
 from consentry.keys.binding import Deployment
 from consentry.keys.keyring import Keyring
@@ -97,7 +98,7 @@ class Place:
         signer = _signer(keyring)
         for card in roster.keyholders:
             if (card.address, card.public_key) == (signer.address, keyring.public_key):
-                vault = self.vault(chain, database, keys)
+                vault = self.vault(chain, database, keys).of(roster.generation)
                 return KeyholderService(
                     card, roster, signer=signer, seed=keyring.seed, vault=vault, chain=chain
                 )

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 from consentry.envelope.statement import SignedStatement
 from consentry.errors import JournalBroken, KeyholderRefused, Unreachable
 from consentry.keyholder import wire
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.journal import Row
 from consentry.keyholder.messages import BoxAnswer, Call, Listed, OwnAnswer, Released, Signed
-from consentry.keyholder.roster import KeyholderCard
 
 PATIENCE = 30.0
 """Seconds for one answer, from the first byte sent to the last one read."""

@@ -7,60 +7,94 @@ every statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
-from consentry.errors import IntegrityError, NotFound, UsageError
+from consentry.envelope.handing import Members
+from consentry.errors import IntegrityError, NotApproved, NotFound, UsageError
 from consentry.files import write_private
-from consentry.keys.binding import abi_encode, json_decode
+from consentry.keyholder.card import KeyholderCard, card_from, fields_of, read_cards
+from consentry.keys.binding import Deployment, abi_encode, json_decode
 from consentry.keys.hpke import check_public_key
+from consentry.keys.typed import SignatureInvalid, keys_message, verify
 
 _FORMAT = "consentry keyholders 1"
-_CARD = "consentry keyholder card 1"
-LOCAL = "local:"
-"""How the URL of a keyholder begins that runs in the process of who asks it."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyholderCard:
-    """One keyholder: its index (1..n), a name, its signing address, its X-Wing key, and where it is."""
-
-    index: int
-    name: str
-    address: str
-    public_key: bytes
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """``threshold`` of ``keyholders`` release a share together."""
+    """``threshold`` of ``keyholders`` release a share together. An index belongs to one keyholder for ever.
+
+    One that came after others has a ``previous`` one, of which the ``dealers`` (indexes) hand on what they
+    hold; each of them has to approve of it (``approvals``: EIP-712 signatures by index)."""
 
     threshold: int
     keyholders: tuple[KeyholderCard, ...]
+    previous: Roster | None = None
+    dealers: tuple[int, ...] = ()
+    approvals: Mapping[int, bytes] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a threshold, indexes or accounts that make no sense."""
         indexes, count = [card.index for card in self.keyholders], len(self.keyholders)
-        if any(type(number) is not int for number in (self.threshold, *indexes)):
+        if any(type(number) is not int for number in (self.threshold, *indexes, *self.dealers)):
             raise UsageError("the threshold and the keyholders' indexes are numbers")
-        if indexes != list(range(1, count + 1)) or not 1 <= self.threshold <= count <= 255:
+        numbered = indexes == (sorted(set(indexes)) if self.previous else list(range(1, count + 1)))
+        if not numbered or not 1 <= self.threshold <= count <= 255 or not set(indexes) <= set(range(1, 256)):
             raise UsageError("keyholders are numbered 1..n, and the threshold lies between 1 and n")
         if not all(isinstance(text, str) for c in self.keyholders for text in (c.name, c.address, c.url)):
             raise UsageError("each keyholder has a name, an address and a URL")
         accounts = {card.address for card in self.keyholders}
         if len(accounts) < count or not all(map(is_checksum_address, accounts)):
             raise UsageError("each keyholder has a checksummed address of its own")
+        self._follows()
+
+    def _follows(self) -> None:
+        """What holds between a group and the one before it."""
+        if self.previous is None:
+            if self.dealers or self.approvals:
+                raise UsageError("keyholders that follow nobody have nobody who hands on to them")
+            return
+        before = {card.index for card in self.previous.keyholders}
+        listed = list(self.dealers) == sorted(set(self.dealers)) and set(self.dealers) <= before
+        if not listed or len(self.dealers) < self.previous.threshold:
+            raise UsageError("fewer keyholders hand on than are needed for a record")
+        were = {card.index: (card.address, card.public_key) for card in self.previous.ever}
+        known = {who: index for index, who in were.items()}
+        for card in self.keyholders:
+            who = (card.address, card.public_key)
+            if were.get(card.index, who) != who or known.get(who, card.index) != card.index:
+                raise UsageError(f"the index {card.index} belongs to another keyholder; take a new one")
+
+    @property
+    def keys(self) -> dict[int, bytes]:
+        """The X-Wing key of each index."""
+        return {card.index: card.public_key for card in self.keyholders}
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The hashes of the line: a statement names the group that there was when it was signed."""
+        return tuple(roster.hash for roster in self.line)
+
+    @property
+    def generation(self) -> str:
+        """What its keyholders' vaults call it: the hex digits of its hash, none for the first group."""
+        return self.hash.hex() if self.previous else ""
 
     @property
     def count(self) -> int:
         """n."""
         return len(self.keyholders)
+
+    @property
+    def highest(self) -> int:
+        """The highest index: so many shares are made of a record, and those of nobody are given to nobody."""
+        return self.keyholders[-1].index
 
     @property
     def safe(self) -> int:
@@ -73,77 +107,120 @@ class Roster:
         return min(self.threshold + 1, self.count)
 
     @property
-    def hash(self) -> bytes:
-        """keccak256 over the ABI encoding of all fields."""
-        cards = [(c.index, c.name, c.address, c.public_key, c.url) for c in self.keyholders]
-        types = ["uint8", "(uint8,string,address,bytes,string)[]"]
-        return keccak(abi_encode(types, [self.threshold, cards]))
+    def members(self) -> Members:
+        """As those to whom a record is dealt or handed on."""
+        return Members(self.hash, self.threshold, tuple(card.index for card in self.keyholders))
 
-    def save(self, path: Path) -> None:
-        """Writes the file."""
-        cards = [{"index": card.index, **_fields(card)} for card in self.keyholders]
+    @property
+    def groups(self) -> tuple[Members, ...]:
+        """The line, as those to whom a record was dealt and handed on."""
+        return tuple(roster.members for roster in self.line)
+
+    @property
+    def line(self) -> tuple[Roster, ...]:
+        """The first group, those that followed, and this one."""
+        return (*(self.previous.line if self.previous else ()), self)
+
+    @property
+    def ever(self) -> tuple[KeyholderCard, ...]:
+        """All keyholders of the line, by index; each as it stands in the newest group that it was in."""
+        cards = {card.index: card for roster in self.line for card in roster.keyholders}
+        return tuple(cards[index] for index in sorted(cards))
+
+    @property
+    def hash(self) -> bytes:
+        """keccak256 over the ABI encoding of all fields but the approvals; of the group before, its hash."""
+        cards = [(c.index, c.name, c.address, c.public_key, c.url) for c in self.keyholders]
+        types, values = ["uint8", "(uint8,string,address,bytes,string)[]"], [self.threshold, cards]
+        if self.previous:
+            types, values = [*types, "bytes32", "uint8[]"], [*values, self.previous.hash, list(self.dealers)]
+        return keccak(abi_encode(types, values))
+
+    def card(self, index: int) -> KeyholderCard:
+        """The keyholder of ``index``, of this group or one before it. Raises `IntegrityError`."""
+        for card in self.ever:
+            if card.index == index:
+                return card
+        raise IntegrityError(f"there is no keyholder {index}, and there was none")
+
+    def approval(self, deployment: Deployment) -> dict[str, Any]:
+        """The EIP-712 message that a dealer signs who approves of this group."""
+        before = self.previous.hash if self.previous else bytes(32)
+        return keys_message(deployment, "Keyholders", previous=before, keyholders=self.hash)
+
+    def approved(self, deployment: Deployment) -> None:
+        """Raises `NotApproved` unless every dealer approves of this group, and so of each before it."""
+        for roster in self.line[1:]:
+            assert roster.previous is not None
+            for index in roster.dealers:
+                card, signature = roster.previous.card(index), roster.approvals.get(index, b"")
+                try:
+                    verify(roster.approval(deployment), signature, card.address)
+                except SignatureInvalid:
+                    raise NotApproved(
+                        f"{card.name} (keyholder {index}) did not approve of these keyholders; nothing was "
+                        "changed: have it run consentry keyholder approve on this file"
+                    ) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The file's content."""
+        cards = [{"index": card.index, **fields_of(card)} for card in self.keyholders]
         document: dict[str, Any] = {"format": _FORMAT, "threshold": self.threshold, "keyholders": cards}
-        write_private(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
+        if self.previous:
+            approvals = {str(index): "0x" + self.approvals[index].hex() for index in sorted(self.approvals)}
+            document |= {"dealers": list(self.dealers), "approvals": approvals}
+            document["previous"] = self.previous.to_json()
+        return document
 
     @classmethod
-    def load(cls, path: Path, expected: bytes) -> Roster:
-        """Raises `NotFound`, `UsageError`, or `IntegrityError` when the hash is not ``expected``."""
+    def from_json(cls, document: Any) -> Roster:
+        """The inverse of `to_json`. Raises `UsageError`, `KeyInvalid`."""
         try:
-            document = json_decode(path.read_bytes())
             if document["format"] != _FORMAT:
                 raise ValueError
-            cards = tuple(_card(c, c["index"]) for c in document["keyholders"])
-            roster = cls(document["threshold"], cards)
-        except FileNotFoundError:
-            raise NotFound(f"there is no {path.name} here; run deploy, or copy it from who did") from None
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{path} is not a keyholders file of this version") from None
-        if roster.hash != expected:
-            raise IntegrityError(
-                f"{path.name} is not the one that the deployment names; get it again from who deployed"
-            )
+            cards = tuple(card_from(c, c["index"]) for c in document["keyholders"])
+            after: dict[str, Any] = {}
+            if "previous" in document:
+                signatures = document["approvals"].items()
+                after["previous"] = cls.from_json(document["previous"])
+                after["dealers"] = tuple(document["dealers"])
+                after["approvals"] = {int(index): bytes.fromhex(text[2:]) for index, text in signatures}
+            roster = cls(document["threshold"], cards, **after)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UsageError("it is not a keyholders file of this version") from None
         for card in roster.keyholders:
             check_public_key(card.public_key)
         return roster
 
+    def save(self, path: Path) -> None:
+        """Writes the file."""
+        write_private(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False).encode())
 
-def is_local(card: KeyholderCard) -> bool:
-    """Whether that keyholder runs in the process of who asks it."""
-    return card.url.startswith(LOCAL)
+    @classmethod
+    def read(cls, path: Path) -> Roster:
+        """The file's content, whoever it names. Raises `NotFound`, `UsageError`, `KeyInvalid`."""
+        try:
+            return cls.from_json(json_decode(path.read_bytes()))
+        except FileNotFoundError:
+            raise NotFound(f"there is no {path.name} here; run deploy, or copy it from who did") from None
+        except (UsageError, ValueError):
+            raise UsageError(f"{path} is not a keyholders file of this version") from None
 
-
-def _fields(card: KeyholderCard) -> dict[str, str]:
-    key = "0x" + card.public_key.hex()
-    return {"name": card.name, "address": card.address, "publicKey": key, "url": card.url}
-
-
-def _card(fields: dict[str, Any], index: int) -> KeyholderCard:
-    key = bytes.fromhex(fields["publicKey"][2:])
-    return KeyholderCard(index, fields["name"], fields["address"], key, fields["url"])
-
-
-def write_card(path: Path, card: KeyholderCard) -> None:
-    """Writes one keyholder's card for who deploys; its index is given there."""
-    document = {"format": _CARD, **_fields(card)}
-    write_private(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
+    @classmethod
+    def load(cls, path: Path, expected: bytes, deployment: Deployment | None = None) -> Roster:
+        """The file's content where its hash is ``expected``, or that of a group from which the keyholders of
+        ``deployment`` came to this one, each time as they approved. Raises `IntegrityError`, `NotApproved`,
+        and as `read`."""
+        roster = cls.read(path)
+        if expected not in (roster.hash, *(one.hash for one in roster.line if deployment)):
+            raise IntegrityError(
+                f"{path.name} is not the one that the deployment names; get it again from who deployed"
+            )
+        if deployment:
+            roster.approved(deployment)
+        return roster
 
 
 def assemble(cards: Sequence[Path], threshold: int) -> Roster:
-    """The roster of the keyholders whose cards those files are (of a folder, all its ``*.json`` by name),
-    numbered in that order. Raises `NotFound`, `UsageError`, `KeyInvalid`."""
-    files = [file for path in cards for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
-    found = []
-    for index, path in enumerate(files, 1):
-        try:
-            document = json_decode(path.read_bytes())
-            if document["format"] != _CARD:
-                raise ValueError
-            found.append(_card(document, index))
-        except FileNotFoundError:
-            raise NotFound(f"there is no keyholder's card {path}") from None
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{path} is not a keyholder's card of this version") from None
-        check_public_key(found[-1].public_key)
-        if not str(found[-1].url).startswith(("https://", "http://")):
-            raise UsageError(f"{path} names no http or https URL at which the keyholder answers")
-    return Roster(threshold, tuple(found))
+    """The first group, of the keyholders whose cards those files are, as `read_cards` has them."""
+    return Roster(threshold, read_cards(cards))

@@ -26,7 +26,7 @@ from consentry.keyholder.messages import (
     Released,
     release_info,
 )
-from consentry.keys.binding import abi_decode, abi_encode
+from consentry.keys.binding import abi_decode
 from consentry.keys.hpke import wrap
 
 
@@ -101,9 +101,8 @@ class KeyholderService(Intake):
             self._check(RELEASE, subject)
             assert held is not None
             entry, patient = asked.entry, asked.terms.patient
-            answer = abi_encode(["bytes", "bytes", "bytes32"], [held.open_part, held.sealed_part, held.share])
             info = release_info(self._deployment, patient, entry, self._card.index)
-            sealed = wrap(answer, asked.reply_key, info)
+            sealed = wrap(held.encode(), asked.reply_key, info)
             named = {"access": entry.access_id, "record": entry.record_id, "actor": entry.actor}
             where = {"block": entry.block, "block hash": self._chain.hash_of(entry.block) or b""}
             body = {**named, "grant": entry.grant_id, "answer": keccak(sealed), **where}

@@ -6,7 +6,7 @@ Shares sit at x = 1..n and are 32-byte big-endian numbers below the prime (Shami
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from eth_utils.crypto import keccak
 
@@ -26,14 +26,18 @@ def split(secret: bytes, threshold: int, count: int) -> list[bytes]:
     """``count`` shares of ``secret``, any ``threshold`` of which give it back; share i is at x = i + 1."""
     if not 1 <= threshold <= count <= 255 or int.from_bytes(secret, "big") >= PRIME:
         raise UsageError("a secret below the prime, and 1 <= threshold <= count <= 255, are needed")
-    coefficients = [int.from_bytes(secret, "big")]
-    coefficients += [secrets.randbelow(PRIME) for _ in range(threshold - 1)]
-    shares = []
-    for x in range(1, count + 1):
+    drawn = [new_secret() for _ in range(threshold - 1)]
+    return list(evaluations([secret, *drawn], range(1, count + 1)).values())
+
+
+def evaluations(coefficients: Sequence[bytes], at: Iterable[int]) -> dict[int, bytes]:
+    """The polynomial with those ``coefficients`` (32 bytes each, the secret first) at each of ``at``."""
+    shares = {}
+    for x in at:
         y = 0
         for coefficient in reversed(coefficients):
-            y = (y * x + coefficient) % PRIME
-        shares.append(y.to_bytes(32, "big"))
+            y = (y * x + int.from_bytes(coefficient, "big")) % PRIME
+        shares[x] = y.to_bytes(32, "big")
     return shares
 
 

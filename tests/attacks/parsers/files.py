@@ -17,7 +17,8 @@ from consentry.client.grant import deliver
 from consentry.consent.card import Card, Offer, _fields, verify_card
 from consentry.consent.membership import Membership, admit, take
 from consentry.fhir import records_from_bytes, records_from_file, scan
-from consentry.keyholder.roster import Roster, assemble, write_card
+from consentry.keyholder.card import write_card
+from consentry.keyholder.roster import Roster, assemble
 from consentry.keys import keyring
 from consentry.keys.binding import json_decode
 from consentry.keys.hpke import ALGORITHM, public_key, wrap

@@ -109,7 +109,7 @@ def _statement(body: bytes) -> object:
     signed = SignedStatement(
         body, PATIENT.sign_typed_data(keys_message(DEPLOYMENT, "Statement", body=keccak(body)))
     )
-    return verify_statement(DEPLOYMENT, signed, controller=PATIENT.address, keyholders=ROSTER.hash)
+    return verify_statement(DEPLOYMENT, signed, controller=PATIENT.address, keyholders=ROSTER.hashes)
 
 
 def _own_seed(plain: bytes) -> object:
@@ -192,7 +192,7 @@ def _contents(padded: bytes) -> bytes:
 
 def _released(plain: bytes) -> object:
     sealed = wrap(plain, REPLY_KEY, release_info(DEPLOYMENT, PLACE.patient, ENTRY, 1))
-    return Given.opened(DEPLOYMENT, ASKED, 1, sealed, seed(44))
+    return Given.opened(DEPLOYMENT, ASKED, 1, sealed, seed(44), ROSTER.groups)
 
 
 def _together(signature: bytes) -> None:

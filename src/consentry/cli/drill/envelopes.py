@@ -35,7 +35,7 @@ def made_by_hand(
 ) -> list[Part]:
     """The parts of an envelope of one record that ``signer`` deals under ``statement`` and signs: honest but
     for what the callables and ``header_changes`` do to leaf, shares and header."""
-    honest, halves = new_header(deployment, statement, signer.address, roster.threshold, roster.count)
+    honest, halves = new_header(deployment, statement, signer.address, roster.threshold, roster.highest)
     header = replace(honest, **header_changes)
     leaf, dealt = make_leaf(
         header.place(deployment),
@@ -47,11 +47,10 @@ def made_by_hand(
         cid=cid,
         label=Label("general", "2026-01-15", label_of or signer.address, "text/plain"),
         threshold=roster.threshold,
-        count=roster.count,
+        count=roster.highest,
     )
     made = [(one, shares(dealt)) for one in leaves(leaf)]
-    keys = [card.public_key for card in roster.keyholders]
     encoded = terms.encode() if terms else b""
-    parts = make_parts(deployment, header, made, keyholder_keys=keys, terms=encoded)
+    parts = make_parts(deployment, header, made, keyholder_keys=roster.keys, terms=encoded)
     signature = signer.sign_typed_data(message(deployment, parts[0].envelope))
     return [replace(part, signature=signature) for part in parts]

@@ -77,7 +77,7 @@ class Opening:
         with self._endpoints() as endpoints:
             deployed = Deployments(self.home / "deployments.json").find(*endpoints.identify())
             chain = Chain(endpoints, deployed, self.home / "under-way")
-            roster = Roster.load(self.home / "keyholders.json", deployed.keyholders)
+            roster = Roster.load(self.home / "keyholders.json", deployed.keyholders, deployed.deployment)
             service = self.place.service(keyring, roster, chain, self.database, self.record_keys)
             with closing(service):
                 yield service, chain, endpoints

@@ -35,8 +35,12 @@ class Vault(Leftovers):
     processes that have the same databases open. Each method raises `Unreachable` where a database does
     not answer: nothing was changed then, or all of it was, and the same call can be made again."""
 
-    def __init__(self, data: Database, keys: Database) -> None:
-        self._data, self._keys = data, keys
+    def __init__(self, data: Database, keys: Database, generation: str = "") -> None:
+        self._data, self._keys, self._generation = data, keys, generation
+
+    def of(self, generation: str) -> Vault:
+        """The same vault, with what it holds for another group of keyholders (`Roster.generation`)."""
+        return Vault(self._data, self._keys, generation)
 
     @classmethod
     def open(cls, place: str | Path, keys: str | Path | None = None, *, new: bool = True) -> Vault:
@@ -165,7 +169,7 @@ class Vault(Leftovers):
         """The hash of the envelope through which a record is held."""
         with self._data.reading() as connection:
             found: bytes | None = connection.scalar(
-                select(records.c.envelope).where(records.c.record_id == record_id)
+                select(records.c.envelope).filter_by(record_id=record_id, generation=self._generation)
             )
         return found
 
@@ -180,12 +184,17 @@ class Vault(Leftovers):
         keys = [secrets.token_bytes(32) for _ in held]
         of_envelope = {"envelope": envelope, "patient": header.patient, "segment": header.segment}
         rows = [
-            {"record_id": record, "envelope": envelope, "position": position, "sealed": one.seal(key)}
+            {
+                **{"record_id": record, "envelope": envelope, "position": position},
+                **{"sealed": one.seal(key), "generation": self._generation},
+            }
             for position, ((record, one), key) in enumerate(zip(held, keys, strict=True))
         ]
         with self._data.writing() as connection:
             values = {**of_envelope, "header": header.encode(), "grant_id": grant_id}
-            connection.execute(insert(envelopes), values)
+            here = select(envelopes.c.envelope).where(envelopes.c.envelope == envelope)
+            if connection.scalar(here) is None:
+                connection.execute(insert(envelopes), values)
             # Before the keys: one that is held already ends here, before its key is replaced.
             connection.execute(insert(records), rows)
             self._add_keys({record: key for (record, _), key in zip(held, keys, strict=True)})
@@ -194,8 +203,9 @@ class Vault(Leftovers):
         added = list(keys)
         with self._keys.writing() as connection:
             for some in _chunks(added):
-                connection.execute(delete(record_keys).where(record_keys.c.record_id.in_(some)))
-            rows = [{"record_id": record, "key": key} for record, key in keys.items()]
+                of_these = record_keys.c.record_id.in_(some)
+                connection.execute(delete(record_keys).where(of_these).filter_by(generation=self._generation))
+            rows = [{"record_id": r, "key": key, "generation": self._generation} for r, key in keys.items()]
             connection.execute(insert(record_keys), rows)
 
     def find(self, record_id: bytes) -> Held | None:
@@ -215,7 +225,8 @@ class Vault(Leftovers):
             records, envelopes
         )
         with self._data.reading() as connection:
-            found = connection.execute(asked.where(*where).order_by(records.c.place)).all()
+            here = asked.where(*where, records.c.generation == self._generation)
+            found = connection.execute(here.order_by(records.c.place)).all()
         keys = self.keys_of([one.record_id for one in found])
         return [
             Held.unseal(one.header, keys[one.record_id], one.sealed) for one in found if one.record_id in keys
@@ -227,6 +238,7 @@ class Vault(Leftovers):
         with self._keys.reading() as connection:
             for some in _chunks(wanted):
                 asked = select(record_keys).where(record_keys.c.record_id.in_(some))
+                asked = asked.filter_by(generation=self._generation)
                 keys.update((one.record_id, one.key) for one in connection.execute(asked))
         return keys
 

@@ -19,9 +19,9 @@ from consentry.envelope.deposit import Header, envelope_hash
 from consentry.envelope.leaf import Leaf, check_share, leaf_hash, record_id
 from consentry.envelope.statement import Statement
 from consentry.errors import IntegrityError
+from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.held import Held
 from consentry.keyholder.journal import COLLECTED, Row, verify_journal
-from consentry.keyholder.roster import KeyholderCard
 from consentry.keyholder.vault.books import Vault
 from consentry.keyholder.vault.tables import boxes, envelopes, records, statements, stops
 from consentry.keys.binding import Deployment
@@ -108,7 +108,8 @@ def _records(vault: Vault, envelope: bytes, header: Header, index: int) -> tuple
     """The leaf hashes of an envelope's records that are good, and what is wrong with the others."""
     leaves, faults = [], []
     with vault._data.reading() as connection:
-        asked = select(records).where(records.c.envelope == envelope).order_by(records.c.position)
+        asked = select(records).filter_by(envelope=envelope, generation=vault._generation)
+        asked = asked.order_by(records.c.position)
         found = connection.execute(asked).all()
     keys = vault.keys_of([one.record_id for one in found])
     for one in found:

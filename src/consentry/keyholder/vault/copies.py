@@ -75,8 +75,8 @@ def restore(
                 _add_keys(copied, vault)
         _copy(data, vault._data)
         with vault._data.reading() as connection:
-            held = list(connection.scalars(select(records.c.record_id)))
-        return Copied(len(held), _count(vault._data, journal), len(held) - len(vault.keys_of(held)))
+            held = set(connection.execute(select(records.c.record_id, records.c.generation)).all())
+        return Copied(len(held), _count(vault._data, journal), len(held - _keys_in(vault._keys).keys()))
 
 
 def _copy(source: Database, target: Database) -> None:
@@ -92,10 +92,17 @@ def _copy(source: Database, target: Database) -> None:
 
 def _add_keys(copied: Database, vault: Vault) -> None:
     """Those that are not there."""
-    with copied.reading() as reading, vault._keys.writing() as writing:
-        found = {row.record_id: row.key for row in reading.execute(select(record_keys))}
-        for record in found.keys() - vault.keys_of(list(found)).keys():
-            writing.execute(insert(record_keys), {"record_id": record, "key": found[record]})
+    with vault._keys.writing() as writing:
+        found = _keys_in(copied)
+        for record, generation in found.keys() - _keys_in(vault._keys).keys():
+            row = {"record_id": record, "generation": generation, "key": found[record, generation]}
+            writing.execute(insert(record_keys), row)
+
+
+def _keys_in(database: Database) -> dict[tuple[bytes, str], bytes]:
+    with database.reading() as connection:
+        found = connection.execute(select(record_keys)).all()
+    return {(one.record_id, one.generation): one.key for one in found}
 
 
 def _count(database: Database, table: Table) -> int:

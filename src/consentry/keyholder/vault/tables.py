@@ -23,8 +23,8 @@ from sqlalchemy import (
 VAULT = MetaData()
 KEYS = MetaData()
 METADATA = {"vault": VAULT, "keys": KEYS}
-SCHEMAS = {"vault": 3, "keys": 1}
-"""The number of each database's schema; in ``version`` it stands as ``vault_3``, ``keys_1``."""
+SCHEMAS = {"vault": 4, "keys": 2}
+"""The number of each database's schema; in ``version`` it stands as ``vault_4``, ``keys_2``."""
 
 version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
@@ -36,6 +36,11 @@ def _bytes(name: str, *more: ForeignKey, primary_key: bool = False) -> Column[by
 def _place() -> Column[int]:
     # SQLite counts by itself only in a column of exactly this type.
     return Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+def _generation(*, primary_key: bool = False) -> Column[str]:
+    """For which group of keyholders a share is: the hex digits of its hash, none for the first group."""
+    return Column("generation", String(64), primary_key=primary_key, nullable=False, server_default="")
 
 
 statements = Table(
@@ -79,8 +84,9 @@ records = Table(
     Column("position", Integer, nullable=False),
     _bytes("sealed"),
     _place(),
-    UniqueConstraint("record_id", name="one_record"),
-    UniqueConstraint("envelope", "position", name="one_position"),
+    _generation(),
+    UniqueConstraint("record_id", "generation", name="one_record"),
+    UniqueConstraint("envelope", "position", "generation", name="one_position"),
 )
 # Envelopes of which no record was seen on chain yet, and since when (block time, seconds).
 unanchored = Table(
@@ -106,5 +112,9 @@ journal = Table(
     Column("document", Text, nullable=False),
 )
 record_keys = Table(
-    "record_keys", KEYS, _bytes("record_id", primary_key=True), Column("key", LargeBinary, nullable=True)
+    "record_keys",
+    KEYS,
+    _bytes("record_id", primary_key=True),
+    Column("key", LargeBinary, nullable=True),
+    _generation(primary_key=True),
 )
