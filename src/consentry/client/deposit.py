@@ -61,6 +61,9 @@ class Depositor:
         made again: the same records, patient and contributor give the same result."""
         inputs = [value for record in records for value in (record.kind, _digest(record))]
         parcel = self._me.outbox.parcel("deposit", patient, *inputs)
+        if not self._followed(parcel):
+            parcel.drop()
+            parcel = self._me.outbox.parcel("deposit", patient, *inputs)
         if "done" not in parcel.state:
             self._seal(parcel, patient, records, targets)
             self._pin(parcel)
@@ -74,6 +77,22 @@ class Depositor:
             parcel.save()
             durable(Step.FINISHED)
         return self._result(parcel)
+
+    def _followed(self, parcel: Parcel) -> bool:
+        """Whether it can go on where the keyholders changed since it was dealt: what enough of those before
+        held, they handed on. What fewer held begins anew, under other ids."""
+        state, group = parcel.state, self._group.roster.hash.hex()
+        if "envelopes" not in state or state["group"] == group:
+            return True
+        now = self._chain.head().time
+        for envelope in state["envelopes"]:
+            lasts = "done" in state or now - envelope.get("dealt", 0) <= DEAD // 2
+            if not lasts or len(envelope["acknowledged"]) < state["needed"]:
+                return False
+            envelope["parts"] = []
+        state["group"] = group
+        parcel.save()
+        return True
 
     def _forget(self, parcel: Parcel) -> None:
         """Keeps of a deposit that stands on chain what its result says, and what is still to be dealt."""
@@ -136,6 +155,7 @@ class Depositor:
         kinds = dict.fromkeys(record["kind"] for record in parcel.state["records"])
         envelopes = [self._envelope(parcel, kind, targets[kind].statement) for kind in kinds]
         parcel.state["envelopes"] = envelopes
+        parcel.state |= {"group": self._group.roster.hash.hex(), "needed": self._group.roster.spared}
         parcel.save()
         durable(Step.SIGNED)
 
@@ -199,8 +219,9 @@ class Depositor:
         self, parts: list[Part], need: int, held: list[int], history: Sequence[SignedStatement]
     ) -> dict[int, Signed]:
         def deal(keyholder: Keyholder) -> Signed:
-            return keyholder.deal(parts[keyholder.card.index - 1].encode())
+            return keyholder.deal(part_of[keyholder.card.index].encode())
 
+        part_of = dict(zip(self._group.roster.keys, parts, strict=True))
         subject, send = parts[0].envelope, bringing(history, deal)
         return self._group.give("deal", subject, send, need=need, held=held, step=Step.DEALT)
 

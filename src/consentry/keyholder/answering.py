@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from consentry.chain.contracts import Chain, Head
+from consentry.envelope.handing import Members
 from consentry.errors import (
     ChainUncertain,
     ConsentryError,
@@ -48,6 +49,16 @@ class Answering:
     def card(self) -> KeyholderCard:
         """Who it is."""
         return self._card
+
+    @property
+    def generation(self) -> str:
+        """What its vault calls its group of keyholders."""
+        return self._roster.generation
+
+    @property
+    def groups(self) -> tuple[Members, ...]:
+        """Its group of keyholders, and those before it."""
+        return self._roster.groups
 
     def ready(self) -> Head:
         """The chain's head, where chain and files answer; looks back first. Raises `Unreachable`."""
@@ -130,6 +141,8 @@ class Answering:
         """Makes a change with its row, as of ``head`` (by default the chain's own now)."""
         head = head or self._head()
         with self._vault.transaction():
+            if verb != "stop" and self._vault.closed():
+                raise Denied("handed over")
             change()
             self._append(verb, body, head.time)
             return self._sign(verb, subject, head)

@@ -8,7 +8,7 @@ from consentry.chain.contracts import Head
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import Terms, typed_revoke
 from consentry.envelope.deposit import Header, Part, open_shares, verify_part
-from consentry.envelope.leaf import record_id
+from consentry.envelope.leaf import Leaf, record_id
 from consentry.envelope.statement import SignedStatement, Statement, verify_statement
 from consentry.errors import IntegrityError, Unreachable
 from consentry.keyholder.answering import Answering
@@ -129,13 +129,7 @@ class Intake(Answering):
 
     def _store(self, part: Part, header: Header, held: list[tuple[bytes, Held]], head: Head) -> Signed:
         grant_id = Terms.decode(part.terms).grant_id if part.terms else bytes(32)
-        body: dict[str, object] = {"envelope": part.envelope, "contributor": header.contributor}
-        body |= {"patient": header.patient, "segment": header.segment, "version": header.version}
-        body["grant"] = grant_id
-        for number, leaf in enumerate(part.leaves):
-            body[f"record {number}"] = leaf.record_id
-            body[f"digest {number}"] = leaf.digest
-            body[f"cid {number}"] = leaf.cid
+        body = self._body(part.envelope, header, grant_id, part.leaves)
 
         def change() -> None:
             records = {record for record, _ in held}
@@ -145,6 +139,24 @@ class Intake(Answering):
             self._vault.await_anchor(part.envelope, head.time)
 
         return self._take("deal", part.envelope, body, change, head=head)
+
+    def _body(
+        self, envelope: bytes, header: Header, grant_id: bytes, leaves: list[Leaf]
+    ) -> dict[str, object]:
+        """What the journal says of an envelope that is held from now on."""
+        body: dict[str, object] = {"envelope": envelope, "contributor": header.contributor}
+        body |= {"patient": header.patient, "segment": header.segment, "version": header.version}
+        body |= {"grant": grant_id, **self._generation}
+        for number, leaf in enumerate(leaves):
+            body[f"record {number}"] = leaf.record_id
+            body[f"digest {number}"] = leaf.digest
+            body[f"cid {number}"] = leaf.cid
+        return body
+
+    @property
+    def _generation(self) -> dict[str, object]:
+        """For which group of keyholders it is, where there was one before."""
+        return {"keyholders": self._roster.hash} if self._roster.previous else {}
 
     def _collect(self, head: Head) -> None:
         """Lets go of envelopes that were dealt long ago, and of which no record was ever anchored: whoever
@@ -158,7 +170,7 @@ class Intake(Answering):
             with self._vault.transaction():
                 if not self._vault.drop(dealt, head.time - DEAD):
                     continue
-                self._append(COLLECTED, {"envelope": dealt.envelope, **named}, head.time)
+                self._append(COLLECTED, {"envelope": dealt.envelope, **named, **self._generation}, head.time)
             self._vault.shred(dealt)
 
     def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:

@@ -87,7 +87,8 @@ class Signed:
     """A keyholder's signed word, with where it stands in the keyholder's journal.
 
     ``verb`` says what: ``statement``, ``box``, ``deal``, ``stop`` (``subject``: the hash of what it holds
-    or stopped) or ``release`` (``subject``: the hash of the sealed answer). ``block`` is the keyholder's
+    or stopped), ``release`` and ``hand_over`` (the hash of the sealed answer), or ``took_over`` (the hash of
+    the group and the records that it holds for it). ``block`` is the keyholder's
     head (of a stop the newest one that it had seen: it asks no node), ``row`` and ``row_hash`` the journal's
     newest row then.
     """
@@ -121,7 +122,8 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An answer to an entry: ``sealed`` to the reply key ({open part, sealed part, share}), and signed."""
+    """An answer to an entry, ``sealed`` to its reply key ({open part, sealed part, share}); or what is handed
+    over to a keyholder that comes after, sealed to that one's own key. And signed."""
 
     sealed: bytes
     signed: Signed
@@ -202,6 +204,14 @@ class Keyholder(Protocol):
 
     def own(self, call: Call) -> OwnAnswer:
         """Gives a patient all that is hers. Body: (bytes32 patient)."""
+
+    def hand_over(self, call: Call) -> Released:
+        """Gives a page of what it holds to a keyholder that comes after it, and takes nothing new but stops
+        from then on. Body: (bytes keyholders.json, uint8 what, bytes32 after), see `handover`."""
+
+    def took_over(self, call: Call) -> Signed:
+        """Says to a keyholder of the group before that it holds all of these records for its own. Body:
+        (bytes32 hash of keyholders.json, bytes32[] records)."""
 
     def journal(self) -> list[Row]:
         """The whole journal, for an auditor."""

@@ -15,12 +15,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from consentry.chain.contracts import Chain
 from consentry.chain.signers import LocalSigner
 from consentry.errors import NotFound, UsageError
 from consentry.files import write_private
+from consentry.keyholder.answering import Answering
 from consentry.keyholder.card import KeyholderCard, write_card
 from consentry.keyholder.roster import Roster
 from consentry.keyholder.service import KeyholderService
@@ -29,6 +30,9 @@ from consentry.keys.keyring import Keyring
 
 if TYPE_CHECKING:
     from consentry.keyholder.vault import Vault
+
+
+Acting = TypeVar("Acting", bound=Answering)
 
 
 def card_of(keyring: Keyring, index: int, name: str, url: str) -> KeyholderCard:
@@ -95,13 +99,23 @@ class Place:
         keys: str | None = None,
     ) -> KeyholderService:
         """The keyholder itself. Raises `NotFound` where ``roster`` does not name it, and as `vault`."""
+        return self.acting(KeyholderService, keyring, roster, chain, database, keys)
+
+    def acting(
+        self,
+        as_: type[Acting],
+        keyring: Keyring,
+        roster: Roster,
+        chain: Chain,
+        database: str | None = None,
+        keys: str | None = None,
+    ) -> Acting:
+        """The keyholder, serving, `Joining` or `Leaving`; as `service`."""
         signer = _signer(keyring)
         for card in roster.keyholders:
             if (card.address, card.public_key) == (signer.address, keyring.public_key):
                 vault = self.vault(chain, database, keys).of(roster.generation)
-                return KeyholderService(
-                    card, roster, signer=signer, seed=keyring.seed, vault=vault, chain=chain
-                )
+                return as_(card, roster, signer=signer, seed=keyring.seed, vault=vault, chain=chain)
         raise NotFound(
             f"keyholders.json does not name the keyholder {signer.address}; give who deploys its card.json"
         )

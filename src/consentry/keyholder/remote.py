@@ -86,6 +86,14 @@ class RemoteKeyholder:
         """See `Keyholder.own`."""
         return self._post("own", lambda: wire.SignedCall.of(call), wire.Own).value()
 
+    def hand_over(self, call: Call) -> Released:
+        """See `Keyholder.hand_over`."""
+        return self._post("hand_over", lambda: wire.SignedCall.of(call), wire.Release).value()
+
+    def took_over(self, call: Call) -> Signed:
+        """See `Keyholder.took_over`."""
+        return self._post("took_over", lambda: wire.SignedCall.of(call), wire.Acknowledgement).value()
+
     def journal(self) -> list[Row]:
         """See `Keyholder.journal`. Raises `JournalBroken` for rows that cannot be read."""
         rows: list[Row] = []

@@ -7,8 +7,8 @@ every statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +224,23 @@ class Roster:
 def assemble(cards: Sequence[Path], threshold: int) -> Roster:
     """The first group, of the keyholders whose cards those files are, as `read_cards` has them."""
     return Roster(threshold, read_cards(cards))
+
+
+def succeed(
+    previous: Roster,
+    *,
+    added: Sequence[KeyholderCard] = (),
+    removed: Collection[int] = (),
+    lost: Collection[int] = (),
+    threshold: int | None = None,
+) -> Roster:
+    """The group after ``previous``, approved by nobody yet: without the ``removed`` and the ``lost`` (who hand
+    nothing on), by index, with the ``added``, whose cards are numbered anew. Raises `UsageError`."""
+    gone, indexes = {*removed, *lost}, {card.index for card in previous.keyholders}
+    if unknown := sorted(gone - indexes):
+        raise UsageError(f"there is no keyholder {unknown[0]}; there are {sorted(indexes)}")
+    kept = [card for card in previous.keyholders if card.index not in gone]
+    first = previous.ever[-1].index + 1
+    new = [replace(card, index=index) for index, card in enumerate(added, first)]
+    dealers = tuple(sorted(indexes - set(lost)))
+    return Roster(threshold or previous.threshold, (*kept, *new), previous, dealers)

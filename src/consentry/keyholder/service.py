@@ -13,8 +13,8 @@ from consentry.consent.terms import READ, Terms
 from consentry.envelope.leaf import Leaf
 from consentry.errors import Unreachable
 from consentry.keyholder.checks import RELEASE, Denied, Release
+from consentry.keyholder.handover import Handover
 from consentry.keyholder.held import Held
-from consentry.keyholder.intake import Intake
 from consentry.keyholder.journal import Row
 from consentry.keyholder.messages import (
     BoxAnswer,
@@ -30,7 +30,7 @@ from consentry.keys.binding import abi_decode
 from consentry.keys.hpke import wrap
 
 
-class KeyholderService(Intake):
+class KeyholderService(Handover):
     """A whole keyholder, as `Keyholder` says: what is left with it, and here what callers get."""
 
     def fetch_box(self, call: Call) -> BoxAnswer:

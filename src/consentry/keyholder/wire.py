@@ -182,7 +182,7 @@ class Labels(BaseModel):
 
 
 class Release(Document[messages.Released]):
-    """An answer to an entry, sealed to its reply key."""
+    """An answer to an entry, sealed to its reply key, or what is handed over, sealed to who takes it."""
 
     core = messages.Released
     sealed: Bytes

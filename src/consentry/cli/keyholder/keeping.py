@@ -26,9 +26,12 @@ def check(at: Opening) -> None:
 
     with at.service() as (service, chain, endpoints):
         head, health = service.ready(), endpoints.health()
-        vault = at.vault(chain.deployed)
+        vault = at.vault(chain.deployed).of(service.generation)
         try:
-            rows, faults = len(vault.rows()), checking.check(vault, chain.deployment, service.card)
+            rows, faults = (
+                len(vault.rows()),
+                checking.check(vault, chain.deployment, service.card, service.groups),
+            )
         finally:
             vault.close()
     found = [f"node {one.name} is {one.state}: {one.detail}" for one in health if one.state != _WELL]

@@ -87,6 +87,7 @@ def make_app(desk: Desk, limits: Limits | None = None) -> FastAPI:
     paths = APIRouter(prefix=wire.PREFIX, responses=_OTHER, route_class=_Path)
     _intake(paths, desk)
     _calls(paths, desk)
+    _succession(paths, desk)
 
     @paths.get("/journal", response_model=wire.Page)
     def journal(
@@ -173,3 +174,18 @@ def _calls(paths: APIRouter, desk: Desk) -> None:
     def own(asked: wire.SignedCall) -> Response:
         """Gives a patient all that is hers."""
         return desk.answer("own", lambda: wire.Own.of(service.own(asked.value())))
+
+
+def _succession(paths: APIRouter, desk: Desk) -> None:
+    """What keyholders ask that come after this one, or were before it."""
+    service = desk.service
+
+    @paths.post("/hand_over", response_model=wire.Release)
+    def hand_over(asked: wire.SignedCall) -> Response:
+        """Gives a page of what it holds to a keyholder that comes after it."""
+        return desk.answer("hand_over", lambda: wire.Release.of(service.hand_over(asked.value())))
+
+    @paths.post("/took_over", response_model=wire.Acknowledgement)
+    def took_over(asked: wire.SignedCall) -> Response:
+        """Says to a keyholder of the group before that it holds these records."""
+        return desk.answer("took_over", lambda: wire.Acknowledgement.of(service.took_over(asked.value())))

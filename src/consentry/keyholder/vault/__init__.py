@@ -4,6 +4,7 @@
 ``database``    one database: its connections, transactions and failures
 ``books``       `Vault`, the face that the keyholder sees
 ``leftovers``   what was dealt and never anchored
+``stock``       what is held, page by page: for who takes it over, and for who lets it go
 ``copies``      backups, the copy of the record keys, and what is got back from them
 ``checking``    whether a vault is whole
 ``migrations``  from an older schema to this one (Alembic); only `migrate` does that

@@ -15,7 +15,9 @@ from consentry.envelope.statement import SignedStatement, Statement
 from consentry.keyholder.held import Held
 from consentry.keyholder.journal import Row
 from consentry.keyholder.vault.database import Database, locate
+from consentry.keyholder.vault.ends import Ends
 from consentry.keyholder.vault.leftovers import Leftovers
+from consentry.keyholder.vault.stock import Stock
 from consentry.keyholder.vault.tables import (
     boxes,
     envelopes,
@@ -24,19 +26,18 @@ from consentry.keyholder.vault.tables import (
     record_keys,
     records,
     statements,
-    stops,
 )
 
 _MANY = 500  # values in one statement; databases allow some thousands
 
 
-class Vault(Leftovers):
+class Vault(Ends, Leftovers):
     """The tables of one keyholder. Every change is one transaction with its journal row, also against other
     processes that have the same databases open. Each method raises `Unreachable` where a database does
     not answer: nothing was changed then, or all of it was, and the same call can be made again."""
 
     def __init__(self, data: Database, keys: Database, generation: str = "") -> None:
-        self._data, self._keys, self._generation = data, keys, generation
+        self._data, self._keys, self.generation = data, keys, generation
 
     def of(self, generation: str) -> Vault:
         """The same vault, with what it holds for another group of keyholders (`Roster.generation`)."""
@@ -56,6 +57,11 @@ class Vault(Leftovers):
             vault.close()
             raise
         return vault
+
+    @property
+    def stock(self) -> Stock:
+        """What it holds, page by page."""
+        return Stock(self)
 
     def close(self) -> None:
         """Closes both databases."""
@@ -103,7 +109,7 @@ class Vault(Leftovers):
             connection.execute(insert(nonces), {"nonce": nonce})
             return True
 
-    # --- statements, boxes, stops
+    # --- statements, boxes
 
     def add_statement(self, statement: Statement, signed: SignedStatement) -> None:
         """Holds a statement; the same bytes with another signature stand beside the first."""
@@ -144,40 +150,27 @@ class Vault(Leftovers):
         with self._data.reading() as connection:
             return list(connection.scalars(asked).all())
 
-    def add_stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> None:
-        """Holds a signed revocation."""
-        with self._data.writing() as connection:
-            if not self.stopped(patient, grant_id):
-                values = {"patient": patient, "grant_id": grant_id, "signature": signature}
-                connection.execute(insert(stops), values)
-
-    def stopped(self, patient: bytes, grant_id: bytes) -> bool:
-        """Whether the grant was stopped here."""
-        asked = select(stops.c.patient).filter_by(patient=patient, grant_id=grant_id)
-        with self._data.reading() as connection:
-            return connection.scalar(asked) is not None
-
-    def stops(self) -> list[tuple[bytes, bytes, bytes]]:
-        """All that was stopped: patient, grant id, the patient's signature."""
-        asked = select(stops.c.patient, stops.c.grant_id, stops.c.signature)
-        with self._data.reading() as connection:
-            return [(one.patient, one.grant_id, one.signature) for one in connection.execute(asked)]
-
     # --- envelopes
 
     def envelope_of(self, record_id: bytes) -> bytes | None:
         """The hash of the envelope through which a record is held."""
         with self._data.reading() as connection:
             found: bytes | None = connection.scalar(
-                select(records.c.envelope).filter_by(record_id=record_id, generation=self._generation)
+                select(records.c.envelope).filter_by(record_id=record_id, generation=self.generation)
             )
         return found
 
     def add_envelope(
-        self, envelope: bytes, header: Header, grant_id: bytes, held: Sequence[tuple[bytes, Held]]
+        self,
+        envelope: bytes,
+        header: Header,
+        grant_id: bytes,
+        held: Sequence[tuple[bytes, Held]],
+        positions: Sequence[int] | None = None,
     ) -> None:
-        """Holds an envelope's records, each (record id, held) sealed under a fresh key of its own. Raises
-        `Refused` where one of them is held already; its key stays.
+        """Holds an envelope's records, each (record id, held) sealed under a fresh key of its own; at those
+        ``positions``, where they are not all. Raises `Refused` where one of them is held already; its key
+        stays.
 
         The keys are durable before the records are: of a process that was killed in between keys are left
         that open nothing, and the same deal replaces them."""
@@ -186,9 +179,9 @@ class Vault(Leftovers):
         rows = [
             {
                 **{"record_id": record, "envelope": envelope, "position": position},
-                **{"sealed": one.seal(key), "generation": self._generation},
+                **{"sealed": one.seal(key), "generation": self.generation},
             }
-            for position, ((record, one), key) in enumerate(zip(held, keys, strict=True))
+            for position, (record, one), key in zip(positions or range(len(held)), held, keys, strict=True)
         ]
         with self._data.writing() as connection:
             values = {**of_envelope, "header": header.encode(), "grant_id": grant_id}
@@ -204,8 +197,8 @@ class Vault(Leftovers):
         with self._keys.writing() as connection:
             for some in _chunks(added):
                 of_these = record_keys.c.record_id.in_(some)
-                connection.execute(delete(record_keys).where(of_these).filter_by(generation=self._generation))
-            rows = [{"record_id": r, "key": key, "generation": self._generation} for r, key in keys.items()]
+                connection.execute(delete(record_keys).where(of_these).filter_by(generation=self.generation))
+            rows = [{"record_id": r, "key": key, "generation": self.generation} for r, key in keys.items()]
             connection.execute(insert(record_keys), rows)
 
     def find(self, record_id: bytes) -> Held | None:
@@ -225,7 +218,7 @@ class Vault(Leftovers):
             records, envelopes
         )
         with self._data.reading() as connection:
-            here = asked.where(*where, records.c.generation == self._generation)
+            here = asked.where(*where, records.c.generation == self.generation)
             found = connection.execute(here.order_by(records.c.place)).all()
         keys = self.keys_of([one.record_id for one in found])
         return [
@@ -238,7 +231,7 @@ class Vault(Leftovers):
         with self._keys.reading() as connection:
             for some in _chunks(wanted):
                 asked = select(record_keys).where(record_keys.c.record_id.in_(some))
-                asked = asked.filter_by(generation=self._generation)
+                asked = asked.filter_by(generation=self.generation)
                 keys.update((one.record_id, one.key) for one in connection.execute(asked))
         return keys
 

@@ -7,7 +7,7 @@ reads one moment, while the keyholder serves.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from sqlalchemy import Table, select
 
 from consentry.consent.box import KeyBox
 from consentry.envelope.deposit import Header, envelope_hash
-from consentry.envelope.leaf import Leaf, check_share, leaf_hash, record_id
+from consentry.envelope.handing import Holding, Members, check_holding
+from consentry.envelope.leaf import Leaf, leaf_hash, record_id
 from consentry.envelope.statement import Statement
 from consentry.errors import IntegrityError
 from consentry.keyholder.card import KeyholderCard
@@ -36,8 +37,9 @@ class Fault:
     what: str
 
 
-def check(vault: Vault, deployment: Deployment, card: KeyholderCard) -> list[Fault]:
-    """All that is wrong with what the keyholder of ``card`` holds; an empty list where nothing is.
+def check(vault: Vault, deployment: Deployment, card: KeyholderCard, line: Sequence[Members]) -> list[Fault]:
+    """All that is wrong with what the keyholder of ``card`` holds for the last group of ``line`` (all groups
+    that there were); an empty list where nothing is.
 
     The journal follows and is signed by the card's address; each record opens with its key, is the one
     that its id says, and its share fits its commitment; each envelope has all its records; and the journal
@@ -51,7 +53,7 @@ def check(vault: Vault, deployment: Deployment, card: KeyholderCard) -> list[Fau
             faults.append(Fault("journal", str(error)))
         faults += _statements(vault)
         faults += _boxes(vault)
-        faults += _envelopes(vault, deployment, card)
+        faults += _envelopes(vault, deployment, card, line)
         if not faults or faults[0].where != "journal":
             faults += _unnamed(vault, rows)
     return faults
@@ -87,7 +89,9 @@ def _boxes(vault: Vault) -> Iterator[Fault]:
             yield Fault(f"box of grant {one.grant_id.hex()}", "its bytes are not those of the grant")
 
 
-def _envelopes(vault: Vault, deployment: Deployment, card: KeyholderCard) -> Iterator[Fault]:
+def _envelopes(
+    vault: Vault, deployment: Deployment, card: KeyholderCard, line: Sequence[Members]
+) -> Iterator[Fault]:
     for one in _all(vault, envelopes):
         where = f"envelope {one.envelope.hex()}"
         try:
@@ -98,17 +102,19 @@ def _envelopes(vault: Vault, deployment: Deployment, card: KeyholderCard) -> Ite
             continue
         if (header.patient, header.segment) != (one.patient, one.segment):
             yield Fault(where, "its header is that of another patient or segment")
-        leaves, faults = _records(vault, one.envelope, header, card.index)
+        leaves, faults = _records(vault, one.envelope, header, card.index, line)
         yield from faults
-        if not faults and envelope_hash(one.header, leaves) != one.envelope:
+        if leaves and not faults and envelope_hash(one.header, leaves) != one.envelope:
             yield Fault(where, "it is not whole: a record of it is missing, or out of its place")
 
 
-def _records(vault: Vault, envelope: bytes, header: Header, index: int) -> tuple[list[bytes], list[Fault]]:
+def _records(
+    vault: Vault, envelope: bytes, header: Header, index: int, line: Sequence[Members]
+) -> tuple[list[bytes], list[Fault]]:
     """The leaf hashes of an envelope's records that are good, and what is wrong with the others."""
     leaves, faults = [], []
     with vault._data.reading() as connection:
-        asked = select(records).filter_by(envelope=envelope, generation=vault._generation)
+        asked = select(records).filter_by(envelope=envelope, generation=vault.generation)
         asked = asked.order_by(records.c.position)
         found = connection.execute(asked).all()
     keys = vault.keys_of([one.record_id for one in found])
@@ -121,15 +127,16 @@ def _records(vault: Vault, envelope: bytes, header: Header, index: int) -> tuple
             named = {one.record_id, leaf.record_id}
             if named != {record_id(header.patient, header.segment, leaf.record_salt)}:
                 raise IntegrityError("the leaf is that of another record")
-            check_share(leaf, index, held.share)
+            check_holding(leaf, line, index, Holding.decode(held.share))
             leaves.append(leaf_hash(held.open_part, held.sealed_part))
         except IntegrityError as error:
             faults.append(Fault(f"record {one.record_id.hex()}", str(error)))
     return leaves, faults
 
 
-def _named(rows: list[Row]) -> dict[tuple[str, ...], int]:
-    """What the journal says is held, and the first row that says so."""
+def _named(rows: list[Row], generation: str) -> dict[tuple[str, ...], int]:
+    """What the journal says is held (of records, for that group of keyholders), and the first row that says
+    so."""
     named: dict[tuple[str, ...], int] = {}
     for row in rows:
         body = row.body
@@ -139,7 +146,7 @@ def _named(rows: list[Row]) -> dict[tuple[str, ...], int]:
                 thing = (body.get("hash", ""),)
             case "box" | "stop":
                 thing = (body.get("patient", ""), body.get("grant", ""))
-            case "deal" | "collected":
+            case "deal" | "collected" if body.get("keyholders", "0x") == f"0x{generation}":
                 several = sum(name.startswith("record ") for name in body)
                 inside = [body.get(f"record {number}", "") for number in range(several)]
                 thing = (body.get("envelope", ""), *inside)
@@ -156,8 +163,9 @@ def _held(vault: Vault) -> set[tuple[str, ...]]:
     """What is held, in the same words."""
     inside = defaultdict(list)
     for one in _all(vault, records):
-        inside[one.envelope].append(one.record_id)
-    held = {("deal", *_hex(one.envelope, *inside[one.envelope])) for one in _all(vault, envelopes)}
+        if one.generation == vault.generation:
+            inside[one.envelope].append(one.record_id)
+    held = {("deal", *_hex(envelope, *within)) for envelope, within in inside.items()}
     held |= {("statement", *_hex(one.hash)) for one in _all(vault, statements)}
     held |= {("box", *_hex(one.patient, one.grant_id)) for one in _all(vault, boxes)}
     return held | {("stop", *_hex(one.patient, one.grant_id)) for one in _all(vault, stops)}
@@ -168,7 +176,7 @@ def _hex(*values: bytes) -> list[str]:
 
 
 def _unnamed(vault: Vault, rows: list[Row]) -> Iterator[Fault]:
-    named, held = _named(rows), _held(vault)
+    named, held = _named(rows, vault.generation), _held(vault)
     for kind, *thing in sorted(held - named.keys()):
         yield Fault(f"{kind} {' '.join(thing)}", "it is held, and no row of the journal says so")
     for (kind, *thing), row in named.items():

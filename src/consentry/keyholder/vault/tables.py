@@ -95,6 +95,8 @@ unanchored = Table(
     _bytes("envelope", ForeignKey("envelopes.envelope"), primary_key=True),
     Column("since", BigInteger, nullable=False, index=True),
 )
+# Groups of keyholders that hand on what they hold, and take nothing new for that.
+closed = Table("closed", VAULT, _generation(primary_key=True))
 stops = Table(
     "stops",
     VAULT,

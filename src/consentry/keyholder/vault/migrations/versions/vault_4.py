@@ -15,3 +15,5 @@ def upgrade() -> None:
         for name, columns in (("one_record", ["record_id"]), ("one_position", ["envelope", "position"])):
             records.drop_constraint(name, type_="unique")
             records.create_unique_constraint(name, [*columns, "generation"])
+    generation = sa.Column("generation", sa.String(64), primary_key=True, nullable=False, server_default="")
+    op.create_table("closed", generation)

@@ -1,0 +1,150 @@
+"""Joining: how a keyholder takes over what those before it hold.
+
+It asks each dealer for its pages and never learns a record's half: of each record it gets one share a dealer.
+Cut off, it goes on where it was; run again, it takes what it lacks. What dealers say of one thing counts by
+itself where it is signed, else where as many say it alike as their group needs for a record.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+from consentry.envelope.deposit import Header
+from consentry.envelope.handing import Holding, check_holding, together
+from consentry.envelope.leaf import Leaf, record_id
+from consentry.errors import IntegrityError
+from consentry.files import write_private
+from consentry.keyholder.handover import (
+    HandedEnvelope,
+    What,
+)
+from consentry.keyholder.held import Held
+from consentry.keyholder.messages import Keyholder
+from consentry.keyholder.taking import Joined, Taking
+from consentry.keys.binding import json_decode
+
+_Found = tuple[bytes, Held]
+_NOTED = 20  # envelopes, after which it is noted how far it is
+
+
+class Joining(Taking):
+    """The keyholder of a new group, while it takes over from the ``dealers`` of the one before (by index).
+    ``notes`` is a file of its own, in which it keeps how far it is."""
+
+    def join(
+        self, dealers: Mapping[int, Keyholder], notes: Path, progress: Callable[[Joined], None]
+    ) -> Joined:
+        """Takes over all that there is. Raises `Unreachable` or `Refused` where a dealer does not answer: run
+        it again when it does; `NotApproved`."""
+        self._roster.approved(self._deployment)
+        assert self._roster.previous is not None
+        self._before = self._roster.previous
+        self._document = json.dumps(self._roster.to_json()).encode()
+        self._dealers, self._progress, self._done = dealers, progress, Joined()
+        for what, take in (
+            (What.STATEMENTS, self._statement),
+            (What.BOXES, self._box),
+            (What.STOPS, self._stop),
+        ):
+            self._take_signed(what, take)
+        self._envelopes(notes)
+        return self._done
+
+    def _envelopes(self, notes: Path) -> None:
+        """Envelope by envelope, in the order of their hashes, as all dealers give them."""
+        after = self._noted(notes)
+        streams = [self._stream(dealer, after) for dealer in self._dealers]
+        for number, (envelope, alike) in enumerate(groupby(heapq.merge(*streams), key=itemgetter(0)), 1):
+            self._envelope(envelope, {dealer: HandedEnvelope.decode(one) for _, dealer, one in alike})
+            self._progress(self._done)
+            if number % _NOTED == 0:
+                words = {"keyholders": self._roster.hash.hex(), "after": envelope.hex()}
+                write_private(notes, json.dumps(words).encode())
+        notes.unlink(missing_ok=True)
+
+    def _noted(self, notes: Path) -> bytes:
+        try:
+            words = json_decode(notes.read_bytes())
+            return (
+                bytes.fromhex(words["after"]) if words["keyholders"] == self._roster.hash.hex() else bytes(32)
+            )
+        except (FileNotFoundError, ValueError, KeyError):
+            return bytes(32)
+
+    def _stream(self, dealer: int, after: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+        try:
+            for thing in self._pages(dealer, What.ENVELOPES, after):
+                yield HandedEnvelope.decode(thing).envelope, dealer, thing
+        except IntegrityError as error:
+            self._done.left[f"dealer {dealer}, from some envelope on"] = str(error)
+
+    def _envelope(self, envelope: bytes, given: Mapping[int, HandedEnvelope]) -> None:
+        positions = sorted({position for one in given.values() for position in one.records})
+        if self._vault.stock.count(envelope) >= len(positions):
+            return
+        said = Counter((one.header, one.grant_id) for one in given.values())
+        (head, grant_id), sayers = said.most_common(1)[0]
+        if sayers < self._before.threshold:
+            self._done.left[f"envelope {envelope.hex()[:16]}"] = f"{sayers} dealers hold it alike"
+            return
+        alike = {dealer: one for dealer, one in given.items() if one.header == head}
+        header, held = Header.decode(head), {}
+        for position in positions:
+            parts = {
+                dealer: one.records[position] for dealer, one in alike.items() if position in one.records
+            }
+            if (found := self._record(header, parts)) is not None:
+                held[position] = found
+            else:
+                name = f"record {position} of envelope {envelope.hex()[:16]}"
+                self._done.left[name] = f"{len(parts)} dealers hold it, and not enough of them alike"
+        if held:
+            self._hold(envelope, header, grant_id, min(one.since for one in alike.values()), held)
+
+    def _record(self, header: Header, parts: Mapping[int, bytes]) -> _Found | None:
+        """A record as it is held from now on, from what dealers gave of it; None where they are too few."""
+        opened = {dealer: Held.parts(part) for dealer, part in parts.items()}
+        leaves = Counter((found[0], found[1]) for found in opened.values())
+        both, sayers = leaves.most_common(1)[0]
+        leaf = Leaf.decode(*both)
+        dealt = record_id(header.patient, header.segment, leaf.record_salt)
+        if sayers < self._before.threshold or leaf.record_id != dealt:
+            return None
+        good = []
+        for dealer, (*one, share) in opened.items():
+            try:
+                holding = Holding.decode(share)
+                check_holding(leaf, self._roster.groups, self._card.index, holding)
+                if tuple(one) == both and {path[-1] for path in holding.values} == {dealer}:
+                    good.append(holding)
+            except (IntegrityError, IndexError):
+                self._done.left[f"a share of dealer {dealer}"] = "it is not what that dealer promised"
+        whole = together(good, self._before.threshold)
+        if whole is None or len({path[-1] for path in whole.values}) < self._before.threshold:
+            return None
+        return leaf.record_id, Held(header, *both, whole.encode())
+
+    def _hold(
+        self,
+        envelope: bytes,
+        header: Header,
+        grant_id: bytes,
+        since: int,
+        held: dict[int, tuple[bytes, Held]],
+    ) -> None:
+        leaves = [Leaf.decode(one.open_part, one.sealed_part) for _, one in held.values()]
+        body = self._body(envelope, header, grant_id, leaves)
+
+        def change() -> None:
+            self._vault.add_envelope(envelope, header, grant_id, list(held.values()), list(held))
+            if since:
+                self._vault.await_anchor(envelope, since)
+
+        self._take("deal", envelope, body, change)
+        self._done.records += len(held)

@@ -1,0 +1,138 @@
+"""The keyholders change, and no record is opened for it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consentry.client import Group, Opened
+from consentry.consent.terms import DEPOSIT
+from consentry.errors import TooFewKeyholders
+from consentry.keyholder.vault import checking
+from tests.support.members import Change
+from tests.support.world import World, make_world, populated, record
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """The hospital deposited two records, of which the clinician may read the general one."""
+    world = populated(make_world(tmp_path))
+    world.grant("clinician", "general")
+    return world
+
+
+def opened(world: World, who: str = "clinician") -> list[Opened]:
+    """The patient's general records, each opened by an entry of its own."""
+    desk = world.desk(who)
+    return [desk.open(world.patient, one.record_id) for one in desk.list(world.patient)]
+
+
+def bodies(world: World) -> set[bytes]:
+    found = set()
+    for one in opened(world):
+        with one.file as file:
+            found.add(file.read())
+    return found
+
+
+def only(world: World, *indexes: int) -> World:
+    """The world with these keyholders alone."""
+    up = [one for one in world.keyholders if one.card.index in indexes]
+    return replace(world, group=Group(world.chain.deployment, world.group.roster, up))
+
+
+BODY = record("general").body
+
+CHANGES = {
+    "one is added": {"added": 1},
+    "one is removed": {"removed": (2,)},
+    "one is replaced": {"added": 1, "removed": (4,)},
+    "one that is gone is replaced": {"added": 1, "lost": (1,)},
+    "four of seven are needed": {"added": 2, "threshold": 4},
+    "two of three are needed": {"removed": (1, 2), "threshold": 2},
+    "nobody changes": {},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_was_deposited_before_is_read_after(world: World, change: dict[str, object]) -> None:
+    changed = Change(world, **change)  # type: ignore[arg-type]
+    joined = changed.move()
+    assert {one.records for one in joined.values()} == {2}
+    assert not any(one.left for one in joined.values())
+    roster = world.group.roster
+    [one] = opened(world)
+    with one.file as file:
+        assert file.read() == BODY
+    assert (len(one.keyholders), one.cheats) == (roster.threshold, ())
+    for service in world.keyholders:
+        groups, deployment = roster.groups, world.chain.deployment
+        assert checking.check(service._vault, deployment, service.card, groups) == []
+
+
+def test_any_three_of_those_who_came_after_are_enough_and_two_are_not(world: World) -> None:
+    Change(world, added=1, removed=(4,)).move()
+    assert bodies(only(world, 2, 5, 6)) == {BODY}
+    with pytest.raises(TooFewKeyholders):
+        opened(only(world, 5, 6))
+
+
+def test_the_hospital_deposits_and_the_patient_grants_as_before(world: World) -> None:
+    """Statements name the group that there was: they hold on."""
+    Change(world, added=1, removed=(4,)).move()
+    world.desk("hospital").deposit(world.patient, [record("general", b"{}")])
+    world.grant("hospital", "general")
+    assert bodies(world) == {BODY, b"{}"}
+    world.grant("hospital", "substance-use", flags=DEPOSIT)
+
+
+def test_the_group_changes_again_and_what_was_handed_on_is_handed_on(world: World) -> None:
+    Change(world, added=1, removed=(1,)).move()
+    world.desk("hospital").deposit(world.patient, [record("general", b"{}")])
+    again = Change(world, added=1, removed=(2, 3), threshold=2)
+    again.move()
+    assert [card.index for card in world.group.roster.keyholders] == [4, 5, 6, 7]
+    assert bodies(world) == {BODY, b"{}"}
+    assert bodies(only(world, 4, 7)) == {BODY, b"{}"}
+
+
+def test_the_patient_opens_alone_and_revokes_after_a_change(world: World) -> None:
+    Change(world, added=1, removed=(4,)).move()
+    desk = world.desk("patient")
+    assert {label.kind for _, label in desk.my_records()} == {"general", "substance-use"}
+    desk.revoke()
+    assert opened(world) == []
+
+
+def test_a_key_box_and_a_stop_come_along(world: World) -> None:
+    change = Change(world, added=1, removed=(4,))
+    grant = list(world.desk("patient").my_grants())[-1]
+    new = change.move()[6]
+    assert (new.statements, new.boxes) == (5, 3)
+    assert world.keyholders[-1]._vault.find_box(world.patient, grant)
+
+
+def test_what_those_before_held_is_destroyed_once_those_after_hold_it(world: World) -> None:
+    change = Change(world, added=1, removed=(4,))
+    change.move()
+    for index in (1, 2, 3, 4, 5):
+        left = change.leave(index)
+        assert (left.records, left.kept) == (2, [])
+        vault = change.place(index).service(change.keys(index), change.before, world.chain)
+        with closing(vault):
+            assert vault._vault.held(world.patient) == []
+    assert bodies(world) == {BODY}
+
+
+def test_nobody_lets_go_of_what_too_few_took_over(world: World) -> None:
+    change = Change(world, added=1, removed=(4,))
+    for index in (1, 2, 6):
+        change.join(index)
+    world.keyholders = [change.serve(index) for index in (1, 2, 6)]
+    left = change.leave(4)
+    assert (left.records, len(left.kept)) == (0, 2)
+    world.keyholders = list(change.old.values())  # type: ignore[arg-type]
+    assert bodies(world) == {BODY}
