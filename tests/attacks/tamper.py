@@ -12,7 +12,6 @@ from consentry.chain.contracts import Chain
 from consentry.keyholder.messages import Call, ReleaseAsked, Released, release_info
 from consentry.keyholder.service import KeyholderService
 from consentry.keyholder.vault import Held
-from consentry.keys.binding import abi_encode
 from consentry.keys.hpke import wrap
 
 SEED = 2026
@@ -60,7 +59,6 @@ def re_released(keyholder: KeyholderService, chain: Chain, call: Call, change: A
     held = keyholder._vault.find(asked.record_id)
     assert held is not None
     told: Held = change(held)
-    answer = abi_encode(["bytes", "bytes", "bytes32"], [told.open_part, told.sealed_part, told.share])
     info = release_info(chain.deployment, asked.terms.patient, asked.entry, keyholder.card.index)
-    sealed = wrap(answer, asked.reply_key, info)
-    return Released(sealed, keyholder._sign("release", keccak(sealed)))
+    sealed = wrap(told.encode(), asked.reply_key, info)
+    return Released(sealed, keyholder._sign("release", keccak(sealed), chain.head()))

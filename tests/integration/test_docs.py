@@ -54,7 +54,8 @@ def on_free_ports(script: str) -> str:
     """A script with the node's and the keyholders' ports replaced by free ones; metrics are 1,000 above."""
     for port in (8545, 8701, 8702, 8703):
         free = free_port()
-        script = script.replace(str(port), str(free)).replace(str(port + 1000), str(free + 1000))
+        for old, new in ((port, free), (port + 1000, free + 1000)):  # and no digits of an address
+            script = re.sub(rf"(?<![0-9A-Za-z]){old}\b", str(new), script)
     return script
 
 

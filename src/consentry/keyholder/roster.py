@@ -234,8 +234,8 @@ def succeed(
     lost: Collection[int] = (),
     threshold: int | None = None,
 ) -> Roster:
-    """The group after ``previous``, approved by nobody yet: without the ``removed`` and the ``lost`` (who hand
-    nothing on), by index, with the ``added``, whose cards are numbered anew. Raises `UsageError`."""
+    """The group after ``previous``, approved by nobody yet: without the ``removed`` and the ``lost`` (who
+    hand nothing on), by index, with the ``added``, whose cards are numbered anew. Raises `UsageError`."""
     gone, indexes = {*removed, *lost}, {card.index for card in previous.keyholders}
     if unknown := sorted(gone - indexes):
         raise UsageError(f"there is no keyholder {unknown[0]}; there are {sorted(indexes)}")
