@@ -166,7 +166,7 @@ def show(home: Home, made: Deployed, *, inside: bool) -> None:
     rows = [[name, placed.address] for name, placed in made.contracts.items()]
     rows += [["authority", authority] for authority in made.authorities]
     table(f"Chain {made.chain_id}, genesis 0x{made.genesis.hex()[:16]}...", ["", "address"], rows)
-    roster = Roster.load(home.roster_file, made.keyholders)
+    roster = Roster.load(home.roster_file, made.keyholders, made.deployment)
     needed = f"{roster.count} keyholders, {roster.threshold} are needed"
     click.echo(f"{needed}; {waiting(made.depth, made.finality)}. Written to {home.path}.", err=True)
     if any(map(is_local, roster.keyholders)):

@@ -37,10 +37,11 @@ Acting = TypeVar("Acting", bound=Answering)
 
 def card_of(keyring: Keyring, index: int, name: str, url: str) -> KeyholderCard:
     """The public card of the keyholder with that keyring."""
-    return KeyholderCard(index, name, _signer(keyring).address, keyring.public_key, url)
+    return KeyholderCard(index, name, signer_of(keyring).address, keyring.public_key, url)
 
 
-def _signer(keyring: Keyring) -> LocalSigner:
+def signer_of(keyring: Keyring) -> LocalSigner:
+    """Who signs for the keyholder with that keyring. Raises `UsageError` where it is a person's."""
     if keyring.signing_key is None:
         raise UsageError("this keyring holds no signing key: it is not that of a keyholder")
     return LocalSigner(keyring.signing_key)
@@ -111,7 +112,7 @@ class Place:
         keys: str | None = None,
     ) -> Acting:
         """The keyholder, serving, `Joining` or `Leaving`; as `service`."""
-        signer = _signer(keyring)
+        signer = signer_of(keyring)
         for card in roster.keyholders:
             if (card.address, card.public_key) == (signer.address, keyring.public_key):
                 vault = self.vault(chain, database, keys).of(roster.generation)

@@ -3,6 +3,7 @@
 ``place``   where a keyholder's folder, nodes and databases are
 ``serving`` init, serve
 ``keeping`` check, backup, restore, migrate, journal verify
+``members`` propose, approve, join, leave
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import click
 
 from consentry.cli.keyholder.keeping import backup, check, journal, migrate, restore
+from consentry.cli.keyholder.members import approve, join, leave, propose
 from consentry.cli.keyholder.serving import init, serve
 
 
@@ -23,7 +25,7 @@ def keyholder() -> None:
     """
 
 
-for command in (init, serve, check, backup, restore, migrate, journal):
+for command in (init, serve, check, backup, restore, migrate, propose, approve, join, leave, journal):
     keyholder.add_command(command)
 
 __all__ = ["keyholder"]

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from consentry.cli.terminal import passphrase
+from consentry.errors import UsageError
 
 if TYPE_CHECKING:
     from consentry.chain import Chain, Deployed, Endpoints
-    from consentry.keyholder.place import Place
+    from consentry.keyholder.place import Acting, Place
+    from consentry.keyholder.roster import Roster
     from consentry.keyholder.service import KeyholderService
     from consentry.keyholder.vault import Vault
 
@@ -70,17 +72,39 @@ class Opening:
     def service(self) -> Iterator[tuple[KeyholderService, Chain, Endpoints]]:
         """The keyholder itself, its chain and its nodes, until the block ends. Raises `NotFound`,
         `KeyringLocked`, `UsageError`, `IntegrityError`, `Unreachable`."""
+        from consentry.keyholder.service import KeyholderService
+
+        with self._opened(KeyholderService, self.home / "keyholders.json") as (service, _, chain, endpoints):
+            yield service, chain, endpoints
+
+    @contextmanager
+    def acting(
+        self, as_: type[Acting], file: Path, *, before: bool = False
+    ) -> Iterator[tuple[Acting, Roster]]:
+        """The keyholder in the group of ``file``, or in the one ``before`` that, doing what ``as_`` does; and
+        the group of the file. Raises `UsageError` where that follows nobody, and as `service`."""
+        with self._opened(as_, file, before=before) as (acting, roster, _, __):
+            yield acting, roster
+
+    @contextmanager
+    def _opened(
+        self, as_: type[Acting], file: Path, *, before: bool = False
+    ) -> Iterator[tuple[Acting, Roster, Chain, Endpoints]]:
         from consentry.chain import Chain, Deployments
         from consentry.keyholder.roster import Roster
+        from consentry.keyholder.service import KeyholderService
 
         keyring = self.place.keyring(phrase(self.home))
         with self._endpoints() as endpoints:
             deployed = Deployments(self.home / "deployments.json").find(*endpoints.identify())
             chain = Chain(endpoints, deployed, self.home / "under-way")
-            roster = Roster.load(self.home / "keyholders.json", deployed.keyholders, deployed.deployment)
-            service = self.place.service(keyring, roster, chain, self.database, self.record_keys)
-            with closing(service):
-                yield service, chain, endpoints
+            roster = Roster.load(file, deployed.keyholders, deployed.deployment)
+            if roster.previous is None and as_ is not KeyholderService:
+                raise UsageError(f"{file} names the first keyholders: nobody was before them")
+            group = roster.previous if before and roster.previous else roster
+            acting = self.place.acting(as_, keyring, group, chain, self.database, self.record_keys)
+            with closing(acting):
+                yield acting, roster, chain, endpoints
 
     def _endpoints(self) -> closing[Endpoints]:
         from consentry.chain import Endpoints
