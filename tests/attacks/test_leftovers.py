@@ -87,7 +87,8 @@ def test_what_nobody_anchored_in_time_is_let_go_with_its_key_and_the_journal_say
     assert [gone.body[name] for name in same] == [waiting.body[name] for name in same]
     vault, identifier = dealt.keyholder._vault, bytes.fromhex(gone.body["record 0"][2:])
     assert vault.keys_of([identifier]) == {}
-    assert checking.check(vault, dealt.world.chain.deployment, dealt.keyholder.card) == []
+    held_by, deployment = dealt.keyholder, dealt.world.chain.deployment
+    assert checking.check(vault, deployment, held_by.card, held_by.groups) == []
 
 
 def test_what_is_anchored_stays_however_old_it_is(dealt: Dealt) -> None:

@@ -106,7 +106,7 @@ def test_a_backup_and_the_copy_of_the_keys_give_back_all_that_was_held(
     assert restore(tmp_path / "backup", elsewhere, key_copy=tmp_path / "keys") == Copied(2, 4)
     with closing(Vault.open(elsewhere)) as vault:
         assert everything(vault) == was
-        assert check(vault, DEPLOYMENT, CARD) == []
+        assert check(vault, DEPLOYMENT, CARD, ROSTER.groups) == []
         vault.add_box(PATIENT_ID, seed(94), SEGMENT, b"a new one")  # what comes after comes last
         assert vault.boxes_of(PATIENT_ID)[-1] == b"a new one"
 
@@ -137,7 +137,7 @@ def test_whoever_has_a_backup_alone_opens_no_record(place: Place, elsewhere: Pla
     with closing(Vault.open(elsewhere)) as vault:
         assert vault.held(PATIENT_ID) == []
         assert len(vault.statements(PATIENT_ID)) == 1
-        faults = check(vault, DEPLOYMENT, CARD)
+        faults = check(vault, DEPLOYMENT, CARD, ROSTER.groups)
     assert {fault.where for fault in faults} == {f"record {record.hex()}" for record in records}
 
 
@@ -190,12 +190,12 @@ def test_a_backup_made_while_the_keyholder_serves_is_of_one_moment(place: Place,
     finally:
         done.set()
         serving.join()
-    assert check(vault, DEPLOYMENT, CARD) == []
+    assert check(vault, DEPLOYMENT, CARD, ROSTER.groups) == []
     vault.close()
     for number, copy in enumerate(copies):
         restore(copy, tmp_path / str(number))
         with closing(Vault.open(tmp_path / str(number))) as restored:
-            assert check(restored, DEPLOYMENT, CARD) == []
+            assert check(restored, DEPLOYMENT, CARD, ROSTER.groups) == []
 
 
 def test_a_backup_replaces_no_other_and_a_failed_one_leaves_nothing(
@@ -276,7 +276,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     with closing(Vault.open(folder)) as vault:
         fill(vault)
-        assert check(vault, DEPLOYMENT, CARD) == []
+        assert check(vault, DEPLOYMENT, CARD, ROSTER.groups) == []
     return folder
 
 
@@ -321,17 +321,17 @@ def test_a_check_names_what_is_wrong(whole: Path, tmp_path: Path, what: str) -> 
     with closing(Vault.open(tmp_path / "vault")) as vault:
         with vault._data.writing() as connection:
             connection.execute(statement)
-        faults = check(vault, DEPLOYMENT, CARD)
+        faults = check(vault, DEPLOYMENT, CARD, ROSTER.groups)
     assert any(fault.where.startswith(where) and said in fault.what for fault in faults), faults
 
 
 def test_a_check_names_a_record_under_anothers_key_and_a_share_of_anothers(whole: Path) -> None:
     with closing(Vault.open(whole)) as vault:
         records = {f"record {record.hex()}" for record in vault.keys_of(_records(vault))}
-        of_another = check(vault, DEPLOYMENT, ROSTER.keyholders[1])
+        of_another = check(vault, DEPLOYMENT, ROSTER.keyholders[1], ROSTER.groups)
         assert {fault.where for fault in of_another} == {"journal", *records}
         assert any("share" in fault.what for fault in of_another)
-        abroad = check(vault, ELSEWHERE, CARD)
+        abroad = check(vault, ELSEWHERE, CARD, ROSTER.groups)
         assert {fault.where.split()[0] for fault in abroad} == {"journal", "envelope"}
 
 

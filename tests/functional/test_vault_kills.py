@@ -269,7 +269,7 @@ def answered(answer: Signed | Released) -> tuple[int, str]:
 
 def whole(service: KeyholderService, world: World) -> None:
     """Nothing is half there, and the journal says of all that is held that it is, and of nothing else."""
-    assert check(service._vault, world.chain.deployment, service.card) == []
+    assert check(service._vault, world.chain.deployment, service.card, service.groups) == []
 
 
 @pytest.mark.parametrize("name", VERBS)
