@@ -52,7 +52,7 @@ def free_port() -> int:
 
 def on_free_ports(script: str) -> str:
     """A script with the node's and the keyholders' ports replaced by free ones; metrics are 1,000 above."""
-    for port in (8545, 8701, 8702, 8703):
+    for port in (8545, 8701, 8702, 8703, 8704):
         free = free_port()
         for old, new in ((port, free), (port + 1000, free + 1000)):  # and no digits of an address
             script = re.sub(rf"(?<![0-9A-Za-z]){old}\b", str(new), script)

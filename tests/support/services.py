@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -66,12 +67,12 @@ class Services:
         """Starts keyholders, and waits until each is ready."""
         self.begin(*indexes)
         for index in indexes:
-            self.wait(index, lambda url=self.roster.keyholders[index - 1].url: ready(url))
+            self.wait(index, partial(ready, self.roster.card(index).url))
 
     def begin(self, *indexes: int) -> None:
         """Starts keyholders."""
         for index in indexes:
-            port = self.roster.keyholders[index - 1].url.rpartition(":")[2]
+            port = self.roster.card(index).url.rpartition(":")[2]
             words = [COMMAND, "keyholder", "serve", "--home", self.place(index), "--rpc", self.node]
             with self.log(index).open("ab") as log:
                 self.running[index] = subprocess.Popen(

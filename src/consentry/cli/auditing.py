@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from consentry.cli.home import Home
 from consentry.cli.terminal import brief, plural, progress, table, visible
 from consentry.errors import FindingsError, JournalBroken, KeyholderRefused, Unreachable
 from consentry.evidence import Access, Ending, Finding, Glass, Journal, Known, Report, audit, write_report
+from consentry.keyholder.local import open_some
 from consentry.keys.binding import identity
 from consentry.record import purpose_codes
 
@@ -24,16 +26,18 @@ def run(home: Home, web3: Web3, desk: Desk | None, *, patient: str | None, page:
     chain = desk.chain if desk else home.chain(web3)
     about = identity(patient) if patient else desk.me.identity if desk else None
     journals, unread = _journals(home, chain)
+    earlier, lacking = _earlier(home, chain)
     with progress("auditing"):
         report = audit(
             chain,
             home.store,
-            journals,
+            journals + earlier,
             _known(home, desk),
             threshold=home.roster(chain).threshold,
             patient=about,
         )
     report.findings += unread
+    report.notes += lacking
     _show(report)
     if page is not None:
         write_report(report, page)
@@ -56,6 +60,20 @@ def _journals(home: Home, chain: Chain) -> tuple[list[Journal], list[Finding]]:
         except (JournalBroken, KeyholderRefused, Unreachable, ValueError) as error:
             unread.append(Finding(card.name, f"its journal cannot be read: {error}"))
     return journals, unread
+
+
+def _earlier(home: Home, chain: Chain) -> tuple[list[Journal], list[str]]:
+    """The journals of keyholders that are none any more; one that cannot be read is a note, since nobody can
+    expect it to be there for ever."""
+    now, found = home.roster(chain), dict[int, Journal]()
+    former = {card.index: card for card in now.ever if card.index not in now.keys}
+    for roster in reversed(now.line[:-1]):
+        for service in open_some(home.keyholders, roster, chain, former.keys() - found.keys()):
+            with suppress(JournalBroken, KeyholderRefused, Unreachable, ValueError):
+                found[service.card.index] = Journal(service.card, service.journal())
+    lacking = [card.name for index, card in former.items() if index not in found]
+    told = "was a keyholder before, and its journal cannot be read: what it released is not seen here"
+    return list(found.values()), [f"{name} {told}" for name in lacking]
 
 
 def _known(home: Home, desk: Desk | None) -> list[Known]:

@@ -8,7 +8,7 @@ key, since there is nobody to type five. Institutions run theirs apart.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,12 +56,19 @@ def open_keyholders(folder: Path, roster: Roster, chain: Chain) -> list[Keyholde
     """The keyholders of ``roster``, each where its URL says: opened from ``folder``, or asked over HTTP. One
     whose files are gone or cannot be read is left out, as one that does not answer. Raises `NotFound` where
     all are."""
-    opened: list[Keyholder] = []
-    for card in roster.keyholders:
-        with suppress(NotFound, KeyringLocked, Unreachable):
-            opened.append((open_keyholder if is_local(card) else _remote)(folder, roster, card, chain))
+    opened = open_some(folder, roster, chain, roster.keys)
     if not opened:
         raise NotFound(f"there is no keyholder in {folder}; run deploy first")
+    return opened
+
+
+def open_some(folder: Path, roster: Roster, chain: Chain, indexes: Collection[int]) -> list[Keyholder]:
+    """Those of ``indexes`` in a ``roster`` that can be opened, as `open_keyholders`."""
+    opened: list[Keyholder] = []
+    for card in roster.keyholders:
+        if card.index in indexes:
+            with suppress(NotFound, KeyringLocked, Unreachable):
+                opened.append((open_keyholder if is_local(card) else _remote)(folder, roster, card, chain))
     return opened
 
 
