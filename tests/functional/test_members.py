@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from consentry.chain import Chain
 from consentry.client import Group, Opened
 from consentry.consent.terms import DEPOSIT
-from consentry.errors import TooFewKeyholders
+from consentry.errors import TooFewKeyholders, Unreachable
+from consentry.evidence import Journal, audit
+from consentry.keyholder import joining
+from consentry.keyholder.messages import Call, Released
 from consentry.keyholder.vault import checking
 from tests.support.members import Change
 from tests.support.world import World, make_world, populated, record
@@ -136,3 +141,99 @@ def test_nobody_lets_go_of_what_too_few_took_over(world: World) -> None:
     assert (left.records, len(left.kept)) == (0, 2)
     world.keyholders = list(change.old.values())  # type: ignore[arg-type]
     assert bodies(world) == {BODY}
+
+
+class Cut:
+    """A dealer whose line is cut after so many answers."""
+
+    def __init__(self, keyholder: Any, answers: int) -> None:
+        self.card, self._keyholder, self._left = keyholder.card, keyholder, answers
+
+    def hand_over(self, call: Call) -> Released:
+        if self._left == 0:
+            raise Unreachable("the line is cut")
+        self._left -= 1
+        return self._keyholder.hand_over(call)  # type: ignore[no-any-return]
+
+
+def test_joining_is_cut_at_every_answer_and_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentry.keyholder.handover._MANY", 2)
+    monkeypatch.setattr("consentry.keyholder.vault.stock._RECORDS", 1)
+    monkeypatch.setattr(joining, "_NOTED", 1)
+    change, answers = Change(world, added=1, removed=(4,)), 0
+    honest = change.old
+    for dealer in (1, 5):
+        while True:
+            change.old = {**honest, dealer: Cut(honest[dealer], answers)}  # type: ignore[dict-item]
+            with suppress(Unreachable):
+                change.join(6)
+                break
+            answers += 1
+        answers = 0
+    change.old = honest
+    assert change.join(6).records == 0  # all was taken over by then
+    change.move()
+    for service in world.keyholders:
+        groups, deployment = world.group.roster.groups, world.chain.deployment
+        assert checking.check(service._vault, deployment, service.card, groups) == []
+    assert bodies(only(world, 1, 5, 6)) == {BODY}
+
+
+def test_what_one_lost_is_made_anew(world: World) -> None:
+    """The same keyholders once more: who lost a record's key gets another share of it."""
+    third = world.keyholders[2]
+    lost = world.keyholders[0]._vault.held(world.patient)
+    with third._vault._keys.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM record_keys")
+    faults = checking.check(third._vault, world.chain.deployment, third.card, world.group.roster.groups)
+    assert len(faults) == len(lost) == 2
+    assert all("its key is lost" in fault.what for fault in faults)
+    joined = Change(world).move()
+    assert {one.records for one in joined.values()} == {2}
+    assert bodies(only(world, 3, 4, 5)) == {BODY}
+
+
+def test_a_deposit_that_enough_held_is_finished_with_those_who_came_after(world: World) -> None:
+    hospital, more = world.desk("hospital"), [record("general", b"{}")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Chain, "send", cut)
+        with pytest.raises(Unreachable):
+            hospital.deposit(world.patient, more)  # dealt, and not anchored
+    Change(world, added=1, removed=(4,)).move()
+    world.desk("hospital").deposit(world.patient, more)
+    assert bodies(world) == {BODY, b"{}"}
+
+
+def test_a_deposit_that_too_few_held_begins_anew(world: World) -> None:
+    more = [record("general", b"{}")]
+    with pytest.MonkeyPatch.context() as patch:
+        for keyholder in world.keyholders[2:]:
+            patch.setattr(keyholder, "deal", cut)
+        with pytest.raises(TooFewKeyholders):
+            world.desk("hospital").deposit(world.patient, more)
+    change = Change(world, added=1, removed=(4,))
+    joined = change.move()
+    assert (joined[6].unfinished, joined[6].left) == (1, {})
+    world.desk("hospital").deposit(world.patient, more)
+    assert bodies(world) == {BODY, b"{}"}
+    left = [change.leave(index) for index in (1, 2)]
+    assert [(one.records, one.kept) for one in left] == [(2, []), (2, [])]
+    old = change.place(1).service(change.keys(1), change.before, world.chain)
+    with closing(old):
+        assert old._vault.stock.records(bytes(32), 9) == []
+
+
+def cut(*_: object, **__: object) -> None:
+    raise Unreachable("the node is gone")
+
+
+def test_an_audit_reads_the_journals_of_those_before_and_after(world: World) -> None:
+    assert bodies(world) == {BODY}
+    former = world.keyholders[3]
+    Change(world, added=1, removed=(4,)).move()
+    assert bodies(world) == {BODY}
+    journals = [Journal(one.card, one.journal()) for one in (*world.keyholders, former)]
+    known = world.person("clinician").copy.heard()
+    report = audit(world.chain, world.store, journals, known, threshold=3)
+    assert [one.verdict for one in report.accesses] == ["released", "released"]
+    assert report.findings == []

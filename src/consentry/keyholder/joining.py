@@ -89,26 +89,27 @@ class Joining(Taking):
         if self._vault.stock.count(envelope) >= len(positions):
             return
         said = Counter((one.header, one.grant_id) for one in given.values())
-        (head, grant_id), sayers = said.most_common(1)[0]
-        if sayers < self._before.threshold:
-            self._done.left[f"envelope {envelope.hex()[:16]}"] = f"{sayers} dealers hold it alike"
-            return
-        alike = {dealer: one for dealer, one in given.items() if one.header == head}
+        head, grant_id = said.most_common(1)[0][0]
+        alike = {
+            dealer: one for dealer, one in given.items() if (one.header, one.grant_id) == (head, grant_id)
+        }
         header, held = Header.decode(head), {}
         for position in positions:
-            parts = {
-                dealer: one.records[position] for dealer, one in alike.items() if position in one.records
-            }
+            parts = {d: one.records[position] for d, one in alike.items() if position in one.records}
             if (found := self._record(header, parts)) is not None:
                 held[position] = found
-            else:
+            elif self._on_chain(header, parts):
                 name = f"record {position} of envelope {envelope.hex()[:16]}"
                 self._done.left[name] = f"{len(parts)} dealers hold it, and not enough of them alike"
+            else:
+                self._done.unfinished += 1
         if held:
             self._hold(envelope, header, grant_id, min(one.since for one in alike.values()), held)
 
     def _record(self, header: Header, parts: Mapping[int, bytes]) -> _Found | None:
         """A record as it is held from now on, from what dealers gave of it; None where they are too few."""
+        if len(parts) < self._before.threshold:
+            return None
         opened = {dealer: Held.parts(part) for dealer, part in parts.items()}
         leaves = Counter((found[0], found[1]) for found in opened.values())
         both, sayers = leaves.most_common(1)[0]
@@ -129,6 +130,10 @@ class Joining(Taking):
         if whole is None or len({path[-1] for path in whole.values}) < self._before.threshold:
             return None
         return leaf.record_id, Held(header, *both, whole.encode())
+
+    def _on_chain(self, header: Header, parts: Mapping[int, bytes]) -> bool:
+        leaves = [Leaf.decode(*Held.parts(part)[:2]) for part in parts.values()]
+        return any(any(self._chain.anchor_of(header.contributor, leaf.record_id)) for leaf in leaves)
 
     def _hold(
         self,

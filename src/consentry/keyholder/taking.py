@@ -21,12 +21,14 @@ from consentry.keys.hpke import unwrap
 
 @dataclass(slots=True)
 class Joined:
-    """What was taken over by now, in numbers; ``left`` names what could not be, and why."""
+    """What was taken over by now, in numbers; ``left`` names what could not be, and why. Too few held what is
+    ``unfinished``, and it is not on chain: whoever began to deposit it begins anew."""
 
     statements: int = 0
     boxes: int = 0
     stops: int = 0
     records: int = 0
+    unfinished: int = 0
     left: dict[str, str] = field(default_factory=dict)
 
 
