@@ -1,6 +1,4 @@
-"""Every error that Consentry raises, as one tree.
-
-::
+"""Every error that Consentry raises, as one tree::
 
     ConsentryError                    exit 1
     |-- UsageError                    exit 2   the call is wrong; nothing was done
@@ -169,23 +167,21 @@ class ContractRefused(Refused):
     def __init__(self, name: str, values: dict[str, object]) -> None:
         self.name, self.values = name, values
         shown = ", ".join(f"{key}={_shown(value)}" for key, value in values.items())
-        what_to_do = f"; {_ADVICE[name]}" if name in _ADVICE else ""
-        super().__init__(f"the contract refused: {name}({shown}){what_to_do}")
+        super().__init__(f"the contract refused: {name}({shown}){_ADVICE.get(name, '')}")
 
 
 _ADVICE = {
-    "GrantEnded": "the patient ended it, and only a new grant can take its place",
-    "NotAuthority": "an authority of this deployment has to send it",
-    "NotController": "the one who controls the patient's identity now has to sign or send it",
-    "SignatureInvalid": "somebody else signed, or it was altered: ask the patient to sign it again",
+    "GrantEnded": "; the patient ended it, and only a new grant can take its place",
+    "NotAuthority": "; an authority of this deployment has to send it",
+    "NotController": "; the one who controls the patient's identity now has to sign or send it",
+    "SignatureInvalid": "; somebody else signed, or it was altered: ask the patient to sign it again",
 }
 
 
 def _shown(value: object) -> str:
-    if not isinstance(value, bytes):
-        return str(value)
-    address = len(value) == 32 and not any(value[:12])  # an identity that is a wallet's
-    return f"0x{value[12:].hex()}" if address else f"0x{value.hex()[:16]}..."
+    if isinstance(value, bytes) and len(value) == 32 and not any(value[:12]):
+        return f"0x{value[12:].hex()}"  # an identity that is a wallet's
+    return f"0x{value.hex()[:16]}..." if isinstance(value, bytes) else str(value)
 
 
 class TransactionFailed(ConsentryError):
@@ -196,20 +192,19 @@ class NotEnoughEther(ConsentryError):
     """An account cannot pay for a transaction, which was not sent; amounts are in wei."""
 
     def __init__(self, address: str, there: int, needed: int) -> None:
-        super().__init__(
-            f"{address} has {there / 10**18:.6f} ether, and the transaction may cost {needed / 10**18:.6f}; "
-            "send it some, then run the same command again"
-        )
+        short = f"{address} has {there / 10**18:.6f} ether, and it may cost {needed / 10**18:.6f}"
+        super().__init__(f"{short}: send it some, then run the same command again")
 
 
 class TransactionReplaced(Unreachable):
     """Another transaction took the place (the nonce) of ours, which will never be mined."""
 
     def __init__(self, transaction: str, nonce: int) -> None:
-        super().__init__(
-            f"the transaction {transaction} was replaced by another one of the same account (nonce {nonce}), "
-            "sent by a wallet or another program; if you did not cancel it, run the same command again"
+        what = (
+            f"the transaction {transaction} was replaced by another one of the same account (nonce {nonce})"
         )
+        again = "if you did not cancel it, run the same command again"
+        super().__init__(f"{what}, sent by a wallet or another program; {again}")
 
 
 class ChainUncertain(Unreachable):

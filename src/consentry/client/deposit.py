@@ -191,15 +191,16 @@ class Depositor:
             if not envelope["parts"]:
                 continue
             self._progress(f"dealing {envelope['kind']} to the keyholders")
-            target = targets[envelope["kind"]]
-            terms = target.terms
+            target, terms = targets[envelope["kind"]], targets[envelope["kind"]].terms
             self._outlast(parcel, envelope)
             parts = [Part.decode(bytes.fromhex(part)) for part in envelope["parts"]]
             relied = [replace(part, terms=terms.encode() if terms else b"") for part in parts]
             answers = self._give(relied, need, envelope["acknowledged"], target.history)
             envelope["acknowledged"] = sorted({*envelope["acknowledged"], *answers})
             self._let_go(parcel)
-            self._keep(list(answers.values()))
+            for answer in answers.values():
+                self._me.copy.hear(answer)
+            self._me.save()
             parcel.save()
             durable(Step.HELD)
 
@@ -224,11 +225,6 @@ class Depositor:
         part_of = dict(zip(self._group.roster.keys, parts, strict=True))
         subject, send = parts[0].envelope, bringing(history, deal)
         return self._group.give("deal", subject, send, need=need, held=held, step=Step.DEALT)
-
-    def _keep(self, answers: list[Signed]) -> None:
-        for answer in answers:
-            self._me.copy.hear(answer)
-        self._me.save()
 
     def _anchor(self, parcel: Parcel) -> None:
         for record in parcel.state["records"]:
