@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -25,7 +26,8 @@ from consentry.consent import box, card, membership, rule, terms
 from consentry.consent.membership import Membership, MembershipInvalid
 from consentry.consent.rule import GrantState
 from consentry.consent.terms import READ, typed_revoke
-from consentry.envelope import deposit, leaf, statement
+from consentry.envelope import deposit, handing, leaf, statement
+from consentry.envelope.handing import Holding, Members
 from consentry.envelope.leaf import Halves, Label
 from consentry.envelope.statement import SignedStatement
 from consentry.errors import (
@@ -42,8 +44,11 @@ from consentry.errors import (
     ShareMismatch,
     WrapBroken,
 )
-from consentry.keyholder import messages
+from consentry.keyholder import handover, messages
+from consentry.keyholder.card import KeyholderCard
+from consentry.keyholder.handover import What, asked, took
 from consentry.keyholder.messages import Keyholder, ReleaseAsked
+from consentry.keyholder.roster import succeed
 from consentry.keys import hpke, shamir
 from consentry.keys.binding import abi_encode
 from consentry.keys.typed import SignatureInvalid
@@ -54,7 +59,22 @@ from tests.support.world import KINDS, record
 
 DESKS = [import_module(f"consentry.client.{one.name}") for one in iter_modules(client.__path__)]
 ROOMS: tuple[ModuleType, ...] = (
-    *(deposit, leaf, statement, box, card, membership, rule, terms, hpke, shamir, seal, messages),
+    *(
+        deposit,
+        handing,
+        leaf,
+        statement,
+        box,
+        card,
+        membership,
+        rule,
+        terms,
+        hpke,
+        shamir,
+        seal,
+        messages,
+        handover,
+    ),
     *DESKS,
 )
 PROTOCOLS: tuple[type, ...] = (Keyholder, Client)
@@ -216,6 +236,30 @@ def _(a: Loot) -> Calls:
     body = abi_encode(["bytes32"], [a.world.patient])
     for index, keyholder in enumerate(a.world.keyholders, 1):
         yield lambda k=keyholder, i=index: k.own(call(a.world, "clinician", "own", body, to=i))
+
+
+@attempt("Keyholder.hand_over", KeyholderRefused)
+def _(a: Loot) -> Calls:
+    """A group of her own making, of which nobody approved, or she alone, in every keyholder's name."""
+    before, where = a.world.group.roster, a.world.chain.deployment
+    me = KeyholderCard(6, "me", a.me.address, hpke.public_key(a.me.keyring.seed), "at:me")
+    bare = succeed(before, added=[me], threshold=1)
+    mine = a.me.signer.sign_typed_data(bare.approval(where))
+    for to in (before, bare, replace(bare, approvals=dict.fromkeys(bare.dealers, mine))):
+        for what in What:
+            body = asked(json.dumps(to.to_json()).encode(), what, bytes(32))
+            for index, keyholder in enumerate(a.world.keyholders, 1):
+                yield lambda k=keyholder, i=index, b=body: k.hand_over(
+                    call(a.world, "clinician", "hand_over", b, to=i)
+                )
+
+
+@attempt("Keyholder.took_over", KeyholderRefused)
+def _(a: Loot) -> Calls:
+    """Whether they hold the record: not even that."""
+    body = took(a.world.group.roster, [a.leaf.record_id])
+    for index, keyholder in enumerate(a.world.keyholders, 1):
+        yield lambda k=keyholder, i=index: k.took_over(call(a.world, "clinician", "took_over", body, to=i))
 
 
 @attempt("Keyholder.journal")
@@ -656,6 +700,12 @@ def _(a: Loot) -> Calls:
         yield lambda x=at: shamir.evaluate(dict(enumerate(a.leaf.share_commitments[:3], 1)), x)
 
 
+@attempt("keys.shamir.evaluations")
+def _(a: Loot) -> Calls:
+    """Polynomials through what she has."""
+    yield lambda: shamir.evaluations([a.half, *a.leaf.share_commitments[:2]], range(6))
+
+
 @attempt("keys.shamir.commitment")
 def _(a: Loot) -> Calls:
     yield lambda: shamir.commitment(a.leaf.record_id, 1, bytes(32))
@@ -778,3 +828,64 @@ def _(a: Loot) -> Calls:
 @attempt("keyholder.messages.subject_of_stop")
 def _(a: Loot) -> Calls:
     yield lambda: messages.subject_of_stop(a.world.patient, a.granted.terms.grant_id)
+
+
+# --- what is handed on
+
+
+def mine_of(a: Loot) -> Members:
+    """A group in which she could decide alone."""
+    return Members(bytes(32), 1, (1,))
+
+
+@attempt("envelope.handing.hand_on")
+def _(a: Loot) -> Calls:
+    """What she has, as if it were a share that she was dealt."""
+    for key in a.candidates():
+        yield lambda k=key: handing.hand_on(a.leaf.record_id, Holding.dealt(k), 1, mine_of(a))
+
+
+@attempt("envelope.handing.together")
+def _(a: Loot) -> Calls:
+    parts = [handing.hand_on(a.leaf.record_id, Holding.dealt(a.half), i, mine_of(a))[1] for i in range(1, 6)]
+    yield lambda: handing.together(parts, 1)
+
+
+@attempt("envelope.handing.check_holding", ShareMismatch)
+def _(a: Loot) -> Calls:
+    """As a keyholder's own share, and as what one handed on to her."""
+    line = a.world.group.roster.groups
+    for key in a.candidates():
+        given = handing.hand_on(a.leaf.record_id, Holding.dealt(key), 1, mine_of(a))[1]
+        for index in range(7):
+            yield lambda i=index, k=key: handing.check_holding(a.leaf, line, i, Holding.dealt(k))
+            yield lambda i=index, g=given: handing.check_holding(a.leaf, line, i, g)
+
+
+@attempt("envelope.handing.gather")
+def _(a: Loot) -> Calls:
+    """It leads where the dealers' shares lead, and hers lead to none of the contributor's."""
+    line = (*a.world.group.roster.groups, mine_of(a))
+    for key in a.candidates():
+        given = handing.hand_on(a.leaf.record_id, Holding.dealt(key), 1, mine_of(a))[1]
+        yield lambda g=given: handing.gather(a.leaf, line, {1: g})
+
+
+@attempt("keyholder.handover.asked")
+def _(a: Loot) -> Calls:
+    yield lambda: asked(b"any", What.ENVELOPES, bytes(32))
+
+
+@attempt("keyholder.handover.handover_info")
+def _(a: Loot) -> Calls:
+    yield lambda: handover.handover_info(a.world.chain.deployment, a.world.group.roster, 1, 1)
+
+
+@attempt("keyholder.handover.page_of", IntegrityError)
+def _(a: Loot) -> Calls:
+    yield lambda: handover.page_of(a.blob)
+
+
+@attempt("keyholder.handover.took")
+def _(a: Loot) -> Calls:
+    yield lambda: took(a.world.group.roster, [a.leaf.record_id])

@@ -104,7 +104,7 @@ def test_a_stop_that_comes_while_an_entry_is_checked_wins(
         assert reason(keyholder, mine.release, after=["stop"]) == "stop"
 
 
-VERBS = ("fetch_box", "grants", "labels", "own", "release")
+VERBS = ("fetch_box", "grants", "hand_over", "labels", "own", "release", "took_over")
 
 
 def test_a_call_signed_for_one_verb_is_no_other(world: World) -> None:

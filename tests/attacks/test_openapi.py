@@ -17,8 +17,10 @@ from schemathesis.checks import CHECKS, FailureGroup, load_all_checks
 
 from consentry.consent.terms import typed_revoke
 from consentry.keyholder import wire
+from consentry.keyholder.handover import What, took
 from consentry.keys.binding import abi_encode
 from tests.attacks.support import access, call, envelope, statement_of
+from tests.support.members import Change
 from tests.support.served import TOKEN, VERBS, OverHttp, served
 from tests.support.world import World
 
@@ -38,8 +40,16 @@ CONFORMS += [CHECKS.get_one(name) for name in CHECKS.get_all_names() if name.end
 
 
 @pytest.fixture(scope="module")
-def web(world: World) -> Iterator[OverHttp]:
-    with served(world.keyholders[0]) as one:
+def grown(world: World) -> Change:
+    """The group of keyholders has changed once."""
+    made = Change(world, added=1)
+    made.move()
+    return made
+
+
+@pytest.fixture(scope="module")
+def web(grown: Change) -> Iterator[OverHttp]:
+    with served(grown.world.keyholders[0]) as one:
         yield one
 
 
@@ -90,8 +100,9 @@ def test_a_call_by_another_method_is_the_one_refusal(web: OverHttp) -> None:
             assert (answer.status_code, answer.content) == (403, b"" if method == "HEAD" else REFUSED)
 
 
-def asked(world: World) -> dict[str, BaseModel]:
+def asked(change: Change) -> dict[str, BaseModel]:
     """A good question of each verb."""
+    world = change.world
     keyholder, patient = world.keyholders[0], world.patient
     proposal = world.grant("clinician", "general")[0]
     grant = (patient, proposal.grant_id)
@@ -107,6 +118,8 @@ def asked(world: World) -> dict[str, BaseModel]:
         "labels": call(world, "clinician", "labels", proposal.terms.encode()),
         "release": access(world, proposal).call(),
         "own": call(world, "patient", "own", patient),
+        "hand_over": change.call(6, 1, "hand_over", change.asked(What.ENVELOPES)),
+        "took_over": change.call(2, 1, "took_over", took(change.to, [access(world, proposal).record_id])),
     }
     return {
         "statement": wire.Statement.of(signed),
@@ -121,9 +134,9 @@ def asked(world: World) -> dict[str, BaseModel]:
     }
 
 
-def test_every_answer_that_is_given_conforms(world: World, web: OverHttp, document: Any) -> None:
+def test_every_answer_that_is_given_conforms(grown: Change, web: OverHttp, document: Any) -> None:
     """What is made from the document alone is refused, for nobody signed it: here each verb answers."""
-    questions = asked(world)
+    questions = asked(grown)
     assert set(questions) == set(VERBS)
     at = f"http://127.0.0.1:{web.port}"
     for verb, question in questions.items():
@@ -139,7 +152,7 @@ def test_every_answer_that_is_given_conforms(world: World, web: OverHttp, docume
         operation(document, path).validate_response(answer)
 
 
-def test_the_test_sees_an_answer_that_does_not_conform(world: World, web: OverHttp, document: Any) -> None:
+def test_the_test_sees_an_answer_that_does_not_conform(web: OverHttp, document: Any) -> None:
     answer = requests.get(f"http://127.0.0.1:{web.port}/healthz", timeout=30)
     with pytest.raises(FailureGroup):
         operation(document, "/v1/own").validate_response(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consentry.chain.signers import LocalSigner
 from consentry.consent.card import Card
@@ -12,7 +12,7 @@ from consentry.envelope.leaf import Halves, Label, Leaf, Place, make_leaf
 from consentry.envelope.statement import SignedStatement, Statement, first_statement
 from consentry.envelope.statement import message as statement_message
 from consentry.keyholder.card import KeyholderCard
-from consentry.keyholder.roster import Roster
+from consentry.keyholder.roster import Roster, succeed
 from consentry.keys.binding import Deployment
 from consentry.keys.hpke import ALGORITHM, public_key
 
@@ -47,6 +47,18 @@ ROSTER = Roster(
         for n in range(1, 6)
     ),
 )
+NEWCOMER_SEED = seed(46)
+NEWCOMER = KeyholderCard(6, "keyholder 6", signer(56).address, public_key(NEWCOMER_SEED), "at:6")
+
+
+def approved(to: Roster, by: Deployment = DEPLOYMENT) -> Roster:
+    """The group with the approval of each that hands on to it; keyholder n signs as ``signer(50 + n)``."""
+    said = to.approval(by)
+    return replace(to, approvals={n: signer(50 + n).sign_typed_data(said) for n in to.dealers})
+
+
+NEXT = approved(succeed(ROSTER, added=[NEWCOMER], removed=[4]))
+"""Those who come after: keyholder 4 leaves, and 6 is new."""
 LABEL = Label("general", "2026-01-15", HOSPITAL.address, "application/fhir+json")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 from unittest.mock import patch
 
+from consentry.chain.signers import LocalSigner
 from consentry.client import Group
+from consentry.keyholder.card import KeyholderCard
+from consentry.keyholder.handover import What, asked
 from consentry.keyholder.joining import Joining
 from consentry.keyholder.leaving import Leaving, Left
 from consentry.keyholder.local import passphrase_of
-from consentry.keyholder.messages import Keyholder
+from consentry.keyholder.messages import Call, Keyholder
 from consentry.keyholder.place import Place, card_of
 from consentry.keyholder.roster import Roster, succeed
 from consentry.keyholder.service import KeyholderService
@@ -49,7 +53,13 @@ class Change:
         with patch.dict(keyring._COST, _QUICK):
             return self.place(index).keyring(passphrase_of(self.place(index)))
 
-    def _new(self, index: int) -> object:
+    def signer(self, index: int) -> LocalSigner:
+        """What signs for a keyholder."""
+        key = self.keys(index).signing_key
+        assert key is not None
+        return LocalSigner(key)
+
+    def _new(self, index: int) -> KeyholderCard:
         place = self.place(index)
         place.path.mkdir(parents=True, exist_ok=True)
         (place.path / "passphrase").write_text("a passphrase of a test")
@@ -59,11 +69,15 @@ class Change:
 
     def approve(self, to: Roster, index: int) -> bytes:
         """A dealer's approval."""
-        from consentry.chain.signers import LocalSigner
+        return self.signer(index).sign_typed_data(to.approval(self.world.chain.deployment))
 
-        key = self.keys(index).signing_key
-        assert key is not None
-        return LocalSigner(key).sign_typed_data(to.approval(self.world.chain.deployment))
+    def asked(self, what: What, to: Roster | None = None, after: bytes = bytes(32)) -> bytes:
+        """The body of a call to hand over."""
+        return asked(json.dumps((to or self.to).to_json()).encode(), what, after)
+
+    def call(self, by: int, to: int, verb: str, body: bytes) -> Call:
+        """A keyholder's good call to another."""
+        return Call.signed(self.world.chain.deployment, self.signer(by), self.to.card(to), verb, body)
 
     def joining(self, index: int) -> Joining:
         """A keyholder of the group after, about to take over."""

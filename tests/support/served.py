@@ -23,7 +23,10 @@ from consentry.keyholder.http.server import Listening, configured
 from consentry.keyholder.remote import Answer, RemoteKeyholder
 from consentry.keyholder.service import KeyholderService
 
-VERBS = ("statement", "box", "deal", "stop", "grants", "fetch_box", "labels", "release", "own")
+VERBS = (
+    *("statement", "box", "deal", "stop", "grants", "fetch_box", "labels", "release", "own"),
+    *("hand_over", "took_over"),
+)
 TOKEN = "a token for auditors"
 
 

@@ -11,6 +11,7 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -18,12 +19,9 @@ from pathlib import Path
 from consentry.envelope.deposit import Header
 from consentry.envelope.handing import Holding, check_holding, together
 from consentry.envelope.leaf import Leaf, record_id
-from consentry.errors import IntegrityError
+from consentry.errors import IntegrityError, ShareMismatch
 from consentry.files import write_private
-from consentry.keyholder.handover import (
-    HandedEnvelope,
-    What,
-)
+from consentry.keyholder.handover import HandedEnvelope, What
 from consentry.keyholder.held import Held
 from consentry.keyholder.messages import Keyholder
 from consentry.keyholder.taking import Joined, Taking
@@ -74,7 +72,7 @@ class Joining(Taking):
             return (
                 bytes.fromhex(words["after"]) if words["keyholders"] == self._roster.hash.hex() else bytes(32)
             )
-        except (FileNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return bytes(32)
 
     def _stream(self, dealer: int, after: bytes) -> Iterator[tuple[bytes, int, bytes]]:
@@ -85,15 +83,20 @@ class Joining(Taking):
             self._done.left[f"dealer {dealer}, from some envelope on"] = str(error)
 
     def _envelope(self, envelope: bytes, given: Mapping[int, HandedEnvelope]) -> None:
-        positions = sorted({position for one in given.values() for position in one.records})
-        if self._vault.stock.count(envelope) >= len(positions):
+        there = self._vault.stock.positions(envelope)
+        positions = sorted({position for one in given.values() for position in one.records} - there)
+        if not positions:
             return
         said = Counter((one.header, one.grant_id) for one in given.values())
         head, grant_id = said.most_common(1)[0][0]
         alike = {
             dealer: one for dealer, one in given.items() if (one.header, one.grant_id) == (head, grant_id)
         }
-        header, held = Header.decode(head), {}
+        try:
+            header, held = Header.decode(head), {}
+        except IntegrityError as error:
+            self._done.left[f"envelope {envelope.hex()[:16]}"] = str(error)
+            return
         for position in positions:
             parts = {d: one.records[position] for d, one in alike.items() if position in one.records}
             if (found := self._record(header, parts)) is not None:
@@ -104,52 +107,63 @@ class Joining(Taking):
             else:
                 self._done.unfinished += 1
         if held:
-            self._hold(envelope, header, grant_id, min(one.since for one in alike.values()), held)
+            anchored = sum(not one.since for one in alike.values()) >= self._before.threshold
+            self._hold(envelope, header, grant_id, held, anchored=anchored)
 
     def _record(self, header: Header, parts: Mapping[int, bytes]) -> _Found | None:
         """A record as it is held from now on, from what dealers gave of it; None where they are too few."""
-        if len(parts) < self._before.threshold:
-            return None
-        opened = {dealer: Held.parts(part) for dealer, part in parts.items()}
+        opened = {}
+        for dealer, part in parts.items():
+            with self._spoiled_by(dealer):
+                opened[dealer] = Held.parts(part)
         leaves = Counter((found[0], found[1]) for found in opened.values())
-        both, sayers = leaves.most_common(1)[0]
+        [(both, sayers)] = leaves.most_common(1) or [((b"", b""), 0)]
+        if sayers < self._before.threshold:
+            return None
         leaf = Leaf.decode(*both)
-        dealt = record_id(header.patient, header.segment, leaf.record_salt)
-        if sayers < self._before.threshold or leaf.record_id != dealt:
+        if leaf.record_id != record_id(header.patient, header.segment, leaf.record_salt):
             return None
         good = []
         for dealer, (*one, share) in opened.items():
-            try:
+            with self._spoiled_by(dealer):
                 holding = Holding.decode(share)
                 check_holding(leaf, self._roster.groups, self._card.index, holding)
-                if tuple(one) == both and {path[-1] for path in holding.values} == {dealer}:
-                    good.append(holding)
-            except (IntegrityError, IndexError):
-                self._done.left[f"a share of dealer {dealer}"] = "it is not what that dealer promised"
+                if (tuple(one), {path[-1:] for path in holding.values}) != (both, {bytes([dealer])}):
+                    raise ShareMismatch("another leaf, or what another dealer gave")
+                good.append(holding)
         whole = together(good, self._before.threshold)
         if whole is None or len({path[-1] for path in whole.values}) < self._before.threshold:
             return None
         return leaf.record_id, Held(header, *both, whole.encode())
 
     def _on_chain(self, header: Header, parts: Mapping[int, bytes]) -> bool:
-        leaves = [Leaf.decode(*Held.parts(part)[:2]) for part in parts.values()]
-        return any(any(self._chain.anchor_of(header.contributor, leaf.record_id)) for leaf in leaves)
+        found = set()
+        for part in parts.values():
+            with suppress(IntegrityError):
+                found.add(Leaf.decode(*Held.parts(part)[:2]).record_id)
+        return any(any(self._chain.anchor_of(header.contributor, record)) for record in found)
+
+    @contextmanager
+    def _spoiled_by(self, dealer: int) -> Iterator[None]:
+        """What one dealer gives counts for nothing where it is not what it promised; the others' does."""
+        try:
+            yield
+        except IntegrityError:
+            self._done.left[f"a share of dealer {dealer}"] = "it is not what that dealer promised"
 
     def _hold(
-        self,
-        envelope: bytes,
-        header: Header,
-        grant_id: bytes,
-        since: int,
-        held: dict[int, tuple[bytes, Held]],
+        self, envelope: bytes, header: Header, grant_id: bytes, held: dict[int, _Found], *, anchored: bool
     ) -> None:
-        leaves = [Leaf.decode(one.open_part, one.sealed_part) for _, one in held.values()]
-        body = self._body(envelope, header, grant_id, leaves)
+        """Journals the envelope with all that is held of it by now."""
+        inside = self._vault.stock.inside(envelope, header.encode())
+        inside |= {position: one for position, (_, one) in held.items()}
+        leaves = [Leaf.decode(one.open_part, one.sealed_part) for _, one in sorted(inside.items())]
+        body, head = self._body(envelope, header, grant_id, leaves), self._head()
 
         def change() -> None:
             self._vault.add_envelope(envelope, header, grant_id, list(held.values()), list(held))
-            if since:
-                self._vault.await_anchor(envelope, since)
+            if not anchored:  # it waits anew: by a time that a dealer gave, one could have it dropped
+                self._vault.await_anchor(envelope, head.time)
 
-        self._take("deal", envelope, body, change)
+        self._take("deal", envelope, body, change, head=head)
         self._done.records += len(held)

@@ -17,8 +17,8 @@ from consentry.client.grant import deliver
 from consentry.consent.card import Card, Offer, _fields, verify_card
 from consentry.consent.membership import Membership, admit, take
 from consentry.fhir import records_from_bytes, records_from_file, scan
-from consentry.keyholder.card import write_card
-from consentry.keyholder.roster import Roster, assemble
+from consentry.keyholder.card import read_cards, write_card
+from consentry.keyholder.roster import Roster, assemble, succeed
 from consentry.keys import keyring
 from consentry.keys.binding import json_decode
 from consentry.keys.hpke import ALGORITHM, public_key, wrap
@@ -30,11 +30,13 @@ from tests.support.fixed import (
     DEPLOYMENT,
     HOSPITAL,
     HOSPITAL_SEED,
+    NEWCOMER,
     PATIENT,
     PATIENT_ID,
     PATIENT_SEED,
     ROSTER,
     a_card,
+    approved,
     seed,
 )
 
@@ -45,6 +47,9 @@ _MEMBER = admit(
 )
 _BARE = Offer(HOSPITAL.address, ALGORITHM, public_key(HOSPITAL_SEED))
 _OFFER = replace(_BARE, signature=HOSPITAL.sign_typed_data(_BARE.message(DEPLOYMENT)))
+
+_FIRST = Roster(1, ROSTER.keyholders[:1])
+_AFTER = approved(succeed(_FIRST, added=[NEWCOMER], removed=[1]))
 
 
 def _written(write: Any) -> bytes:
@@ -167,10 +172,15 @@ FILES = {
     "keyholders.json": Parser(
         in_file(lambda path: Roster.load(path, ROSTER.hash)), _written(ROSTER.save), (Roster.load,)
     ),
+    "keyholders.json of those who came after": Parser(
+        in_file(lambda path: Roster.load(path, _FIRST.hash, DEPLOYMENT)),
+        _written(_AFTER.save),
+        (Roster.load, Roster.read, Roster.from_json),
+    ),
     "a keyholder's card": Parser(
         in_file(lambda path: assemble([path], 1).hash),
         _written(lambda path: write_card(path, replace(ROSTER.keyholders[0], url="https://one.example"))),
-        (assemble,),
+        (assemble, read_cards),
     ),
     "deployments.json": Parser(
         in_file(_deployments), _written(_placed), (Deployments._read, Deployments.find, Deployments.only)

@@ -15,6 +15,7 @@ from web3.exceptions import ContractCustomError
 
 from consentry.chain.deployments import Deployed, Placed
 from consentry.chain.manifest import NAMES, abi
+from consentry.chain.node import _Node as Node
 from consentry.chain.node import connect
 from consentry.chain.proof import Header, prove_header, prove_logs
 from consentry.chain.refusals import _revert_data, named_error
@@ -71,6 +72,7 @@ class _Node(BaseAdapter):
     """A node that is on the deployment's chain, and then answers all else with the same bytes."""
 
     said: bytes | None = None
+    whole = False
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         asked = json.loads(request.body or b"")
@@ -84,7 +86,8 @@ class _Node(BaseAdapter):
             result = json.dumps(good[asked["method"]]).encode()
         answer = requests.Response()
         answer.status_code, answer.request, answer.url = 200, request, str(request.url)
-        answer.raw = io.BytesIO(b'{"jsonrpc":"2.0","id":%d,"result":%s}' % (asked["id"], result))
+        framed = b'{"jsonrpc":"2.0","id":%d,"result":%s}' % (asked["id"], result)
+        answer.raw = io.BytesIO(result if self.whole and result is self.said else framed)
         return answer
 
     def close(self) -> None:
@@ -104,12 +107,12 @@ def _connected() -> tuple[_Node, Rpc]:
     return found, Rpc(web3, _DEPLOYED)
 
 
-def _told(ask: Callable[[Rpc], object]) -> Callable[[bytes], object]:
-    """What a node may give for the result."""
+def _told(ask: Callable[[Rpc], object], *, whole: bool = False) -> Callable[[bytes], object]:
+    """What a node may give for the result, or for the ``whole`` answer."""
 
     def call(data: bytes) -> object:
         node, rpc = _connected()
-        node.said = data
+        node.said, node.whole = data, whole
         return ask(rpc)
 
     return call
@@ -166,6 +169,12 @@ def _requested() -> dict[str, Any]:
 
 
 NODES = {
+    "an answer": Parser(
+        _told(lambda rpc: rpc.code(DEPLOYMENT.registry), whole=True),
+        b'{"jsonrpc":"2.0","id":1,"result":"0x60"}',
+        (Node.decode_rpc_response,),
+        400,
+    ),
     "a block that is asked for": Parser(
         _told(lambda rpc: rpc.block("latest")), json.dumps(_FIRST).encode(), (Rpc.block,), 400
     ),

@@ -136,8 +136,9 @@ def _records(
 
 def _named(rows: list[Row], generation: str) -> dict[tuple[str, ...], int]:
     """What the journal says is held (of records, for that group of keyholders), and the first row that says
-    so."""
+    so. Of an envelope that was taken over by and by the newest row names all."""
     named: dict[tuple[str, ...], int] = {}
+    newest: dict[str, tuple[str, ...]] = {}
     for row in rows:
         body = row.body
         thing: tuple[str, ...]
@@ -150,6 +151,8 @@ def _named(rows: list[Row], generation: str) -> dict[tuple[str, ...], int]:
                 several = sum(name.startswith("record ") for name in body)
                 inside = [body.get(f"record {number}", "") for number in range(several)]
                 thing = (body.get("envelope", ""), *inside)
+                named.pop(newest.get(thing[0], ()), None)
+                newest[thing[0]] = ("deal", *thing)
             case _:
                 continue
         if row.kind == COLLECTED:
@@ -164,8 +167,11 @@ def _held(vault: Vault) -> set[tuple[str, ...]]:
     inside = defaultdict(list)
     for one in _all(vault, records):
         if one.generation == vault.generation:
-            inside[one.envelope].append(one.record_id)
-    held = {("deal", *_hex(envelope, *within)) for envelope, within in inside.items()}
+            inside[one.envelope].append((one.position, one.record_id))
+    held = {
+        ("deal", *_hex(envelope, *(record for _, record in sorted(within))))
+        for envelope, within in inside.items()
+    }
     held |= {("statement", *_hex(one.hash)) for one in _all(vault, statements)}
     held |= {("box", *_hex(one.patient, one.grant_id)) for one in _all(vault, boxes)}
     return held | {("stop", *_hex(one.patient, one.grant_id)) for one in _all(vault, stops)}

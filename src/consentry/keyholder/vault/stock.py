@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from consentry.envelope.statement import SignedStatement
 from consentry.keyholder.held import Held
@@ -59,13 +59,14 @@ class Stock:
         found: list[Stocked] = []
         with self._vault._data.reading() as connection:
             for one in connection.execute(asked.order_by(envelopes.c.envelope).limit(_RECORDS)):
-                inside = self._inside(one.envelope, one.header)
+                inside = self.inside(one.envelope, one.header)
                 found.append(Stocked(one.envelope, one.header, one.grant_id, one.since or 0, inside))
                 if sum(len(stocked.records) for stocked in found) >= _RECORDS:
                     break
         return found
 
-    def _inside(self, envelope: bytes, header: bytes) -> dict[int, Held]:
+    def inside(self, envelope: bytes, header: bytes) -> dict[int, Held]:
+        """The records of an envelope with that encoded ``header``, by position; none whose key is lost."""
         asked = select(records.c.position, records.c.record_id, records.c.sealed)
         with self._vault._data.reading() as connection:
             found = connection.execute(asked.filter_by(envelope=envelope, **self._here)).all()
@@ -76,11 +77,11 @@ class Stock:
             if one.record_id in keys
         }
 
-    def count(self, envelope: bytes) -> int:
-        """How many records of an envelope are held."""
-        asked = select(func.count()).select_from(records).filter_by(envelope=envelope, **self._here)
+    def positions(self, envelope: bytes) -> set[int]:
+        """Which records of an envelope are held."""
+        asked = select(records.c.position).filter_by(envelope=envelope, **self._here)
         with self._vault._data.reading() as connection:
-            return int(connection.scalar(asked) or 0)
+            return set(connection.scalars(asked))
 
     def records(self, after: bytes, most: int) -> list[bytes]:
         """``most`` ids of records that come ``after`` that one, in their order, whether they open or not."""
