@@ -567,7 +567,7 @@ def test_without_the_refusal_its_own_test_fails(
     """The method is compiled anew without this one refusal; the test that the table names for it fails."""
     [(cls, source)] = [(cls, source) for cls, source in service_sources().items() if method in vars(cls)]
     changed = ast.fix_missing_locations(SwitchOff(method, check).visit(source))
-    module: dict[str, Any] = {"__name__": "switched_off"}
+    module: dict[str, Any] = {"__name__": cls.__module__}
     exec(compile(changed, "service without a refusal", "exec"), module)
     monkeypatch.setattr(cls, method, vars(module[cls.__name__])[method])
     test = globals()[service_test(method, check)]

@@ -42,6 +42,15 @@ from consentry.envelope.deposit import (
     open_shares,
     verify_part,
 )
+from consentry.envelope.handing import (
+    Holding,
+    Members,
+    _promise,
+    check_holding,
+    gather,
+    hand_on,
+    together,
+)
 from consentry.envelope.leaf import Leaf, data_key, first_half, open_label, own_data_key, record_id
 from consentry.envelope.statement import (
     SignedStatement,
@@ -55,6 +64,15 @@ from consentry.envelope.statement import (
 from consentry.envelope.statement import message as statement_message
 from consentry.keyholder import wire
 from consentry.keyholder.card import write_card
+from consentry.keyholder.handover import (
+    _PAGE,
+    HandedEnvelope,
+    What,
+    asked,
+    handover_info,
+    page_of,
+    took,
+)
 from consentry.keyholder.held import Held
 from consentry.keyholder.journal import first_hash, next_row, verify_journal
 from consentry.keyholder.messages import (
@@ -85,6 +103,8 @@ from tests.support.fixed import (
     HOSPITAL_SEED,
     KEYHOLDER_SEEDS,
     LABEL,
+    NEWCOMER_SEED,
+    NEXT,
     NOON,
     PATIENT,
     PATIENT_ID,
@@ -230,8 +250,38 @@ VALUES: dict[str, Callable[[], bytes]] = {
     "subject of a stop": lambda: subject_of_stop(PATIENT_ID, seed(36)),
     "release call": lambda: ReleaseAsked(LEAF.record_id, TERMS, ENTRY, b"reply key").encode(),
     "release info": lambda: release_info(DEPLOYMENT, PATIENT_ID, ENTRY, 3),
+    "approval digest": lambda: digest(NEXT.approval(DEPLOYMENT)),
+    "keyholders.json hash, of those who came after": lambda: NEXT.hash,
+    "share handed on": lambda: handed_on(once=True)[6].encode(),
+    "share handed on twice": lambda: handed_on()[7].encode(),
+    "promise": lambda: _promise(LEAF.record_id, NEXT.members, b"\3", 6, seed(63)),
+    "held record that was handed on": lambda: HANDED.records[0],
+    "envelope handed over": lambda: HANDED.encode(),
+    "page handed over": lambda: abi_encode(_PAGE, [[HANDED.encode()], HANDED.envelope]),
+    "hand over call": lambda: asked(b"keyholders.json", What.ENVELOPES, seed(55)),
+    "hand over info": lambda: handover_info(DEPLOYMENT, NEXT, 1, 6),
+    "took over call": lambda: took(NEXT, [seed(1), seed(2)]),
     "membership digest": lambda: digest(keys_message(DEPLOYMENT, "Membership", membership=seed(43))),
 }
+
+
+THIRD = Members(seed(57), 2, (1, 3, 7))
+
+
+def handed_on(*, once: bool = False) -> dict[int, Holding]:
+    """What those hold to whom made-up shares were handed on, once or twice."""
+    given = [hand_on(LEAF.record_id, Holding.dealt(seed(60 + n)), n, NEXT.members) for n in (1, 2, 5)]
+    first = {n: together([one[n] for one in given], 3) for n in NEXT.members.indexes}
+    held = {n: one for n, one in first.items() if one}
+    if once:
+        return held
+    again = [hand_on(LEAF.record_id, held[n], n, THIRD) for n in (1, 3, 6)]
+    second = {n: together([one[n] for one in again], 3) for n in THIRD.indexes}
+    return {n: one for n, one in second.items() if one}
+
+
+_HELD = Held(HEADER, *LEAF.encode(), handed_on(once=True)[6].encode()).encode()
+HANDED = HandedEnvelope(PART.envelope, HEADER.encode(), TERMS.grant_id, NOON, {0: _HELD})
 
 
 def _frozen() -> dict[str, Any]:
@@ -434,6 +484,7 @@ WIRE: dict[str, Any] = {
 }
 VALUES |= {
     "keyholders.json": lambda: _in_a_file(ROSTER.save),
+    "keyholders.json of those who came after": lambda: _in_a_file(NEXT.save),
     "keyholder's card file": lambda: _in_a_file(lambda path: write_card(path, ROSTER.keyholders[0])),
     "deployments.json": lambda: _in_a_file(lambda path: Deployments(path).add(_deployed())),
     "grant.json": _handed,
@@ -509,6 +560,48 @@ def _open_proof(old: dict[str, str]) -> None:
     assert said == "keyholder 1 (keyholder 1) signed two rows 9 of its journal"
 
 
+def _handed_on() -> dict[str, Any]:
+    """The pages of three dealers for three of those who come after, sealed to them."""
+    made = dealt(1)
+    [(leaf, shares)] = made.leaves
+    pages = {}
+    for index in (2, 5, 6):
+        for dealer in (1, 3, 4):
+            given = hand_on(leaf.record_id, Holding.dealt(shares[dealer - 1]), dealer, NEXT.members)[index]
+            held = Held(made.header, *leaf.encode(), given.encode()).encode()
+            one = HandedEnvelope(made.parts[0].envelope, made.header.encode(), bytes(32), 0, {0: held})
+            page = abi_encode(_PAGE, [[one.encode()], one.envelope])
+            info = handover_info(DEPLOYMENT, NEXT, dealer, index)
+            pages[f"{dealer} to {index}"] = wrap(page, NEXT.keys[index], info).hex()
+    return pages
+
+
+def _open_handed_on(old: dict[str, Any]) -> None:
+    document = bytes.fromhex(_frozen()["values"]["keyholders.json of those who came after"])
+    after = Roster.from_json(json.loads(document))
+    after.approved(DEPLOYMENT)
+    assert (after, after.previous) == (NEXT, ROSTER)
+    holdings: dict[int, Holding] = {}
+    for index, own in ((2, KEYHOLDER_SEEDS[1]), (5, KEYHOLDER_SEEDS[4]), (6, NEWCOMER_SEED)):
+        parts = []
+        for dealer in (1, 3, 4):
+            info = handover_info(DEPLOYMENT, after, dealer, index)
+            [thing], _ = page_of(unwrap(bytes.fromhex(old[f"{dealer} to {index}"]), own, info))
+            handed = HandedEnvelope.decode(thing)
+            *both, share = Held.parts(handed.records[0])
+            parts.append(Holding.decode(share))
+        whole, leaf = together(parts, 3), Leaf.decode(*both)
+        assert whole is not None
+        check_holding(leaf, after.groups, index, whole)
+        holdings[index] = whole
+    shares, cheats = gather(leaf, after.groups, holdings)
+    assert (sorted(shares), cheats) == ([1, 3, 4], [])
+    header = Header.decode(handed.header)
+    place = header.place(DEPLOYMENT)
+    session = open_session(place, header.session_wrap, segment_pair_seed(SEGMENT_SEED))
+    assert data_key(place, leaf, first_half(place, session, leaf.record_id), shares) == seed(140)
+
+
 # How each was made once, and how it opens.
 SEALED: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], None]]] = {
     "blob": (_blob, _open_blob),
@@ -525,6 +618,7 @@ SEALED: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]],
     "files": (_files, _open_files),
     "key version 2": (_rotation, _open_rotation),
     "proof": (_proof, _open_proof),
+    "handed on": (_handed_on, _open_handed_on),
 }
 
 
