@@ -17,6 +17,11 @@ from tests.support.services import Services, services
 
 SIZE = 1 << 20
 ROOMS = ("before", "entry", "found", "releases", "keys", "blob")
+NEEDED = 3  # of five keyholders
+AROUND = "around it: what is under way, reply key, the entry in its block"
+HALVES = "both halves to the data key, all commitments"
+BLOB = "blob: fetched, its digest, opened"
+REST = "rest: the rule, the anchor, own files"
 
 
 @contextmanager
@@ -77,13 +82,11 @@ class Opener:
         return {
             "listing: key box and labels": of("verb", without=("open",)),
             "the entry's transaction, from its price to its receipt": of("entry"),
-            "around it: what is under way, reply key, the entry in its block": of(
-                "request", "depth", without=("entry",)
-            ),
+            AROUND: of("request", "depth", without=("entry",)),
             "t releases, asked side by side": of("releases"),
-            "both halves to the data key, all commitments": of("keys"),
-            "blob: fetched, its digest, opened": of("blob"),
-            "rest: the rule, the anchor, own files": of("open", without=parts),
+            HALVES: of("keys"),
+            BLOB: of("blob"),
+            REST: of("open", without=parts),
         }
 
 

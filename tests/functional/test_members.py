@@ -132,6 +132,24 @@ def test_what_those_before_held_is_destroyed_once_those_after_hold_it(world: Wor
     assert bodies(world) == {BODY}
 
 
+def test_who_is_killed_while_it_lets_go_goes_on(world: World) -> None:
+    """Keys are destroyed first: what is cut off in between opens nothing, and goes with the next run."""
+    change = Change(world, added=1, removed=(4,))
+    change.move()
+    old = change.place(4).service(change.keys(4), change.before, world.chain)
+    with closing(old), old._vault._keys.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM record_keys")
+    left = change.leave(4)
+    assert (left.records, left.kept) == (2, [])
+    again = change.leave(4)
+    assert (again.records, again.kept) == (0, [])
+    old = change.place(4).service(change.keys(4), change.before, world.chain)
+    with closing(old):
+        assert old._vault.stock.records(bytes(32), 9) == []
+        faults = checking.check(old._vault, world.chain.deployment, old.card, change.before.groups)
+        assert faults == []
+
+
 def test_nobody_lets_go_of_what_too_few_took_over(world: World) -> None:
     change = Change(world, added=1, removed=(4,))
     for index in (1, 2, 6):

@@ -310,7 +310,7 @@ BROKEN: dict[str, tuple[Executable, str, str]] = {
         "row 1",
     ),
     "a row that is no row": (update(ROWS).where(SECOND_ROW).values(document="{"), "journal", ""),
-    "the journal's tail cut": (delete(ROWS).where(ROWS.c.row == 3), "deal", "no row of the journal"),
+    "the journal's tail cut": (delete(ROWS).where(ROWS.c.row == 3), "record", "no row of the journal"),
 }
 
 

@@ -24,12 +24,16 @@ RELAYED = "relayed"
 COLLECTED = "collected"
 """The kind of row that says that an envelope was let go: no record of it was anchored in time."""
 
+LEFT = "left"
+"""The kind of row that says that the keyholder destroyed its shares: others came after its group."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: ``index`` from 0, block ``time`` in seconds, ``kind`` (statement, box, deal, collected, stop,
-    relayed, grants, box given, labels, release, own, refused, uncertain, entry vanished, entry moved) and a
-    flat ``body`` of text. Calls are answered side by side: a time may be a block before the last row's."""
+    relayed, grants, box given, labels, release, own, refused, uncertain, entry vanished, entry moved, handed
+    over, took over, left) and a flat ``body`` of text. Calls are answered side by side: a time may be a block
+    before the last row's."""
 
     index: int
     time: int

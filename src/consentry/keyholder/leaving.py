@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 from consentry.errors import ConsentryError
 from consentry.keyholder.handover import took
 from consentry.keyholder.intake import Intake
+from consentry.keyholder.journal import LEFT
 from consentry.keyholder.messages import Call, Keyholder
 from consentry.keyholder.roster import Roster
 
@@ -38,7 +39,9 @@ class Leaving(Intake):
             self._let_go(to, heirs, page, done)
             progress(done)
             after = page[-1]
-        self._note("left", {"keyholders": to.hash, "records": done.records, "kept": len(done.kept)})
+        if not done.kept:
+            words = {"to": to.hash, "generation": self._vault.generation, "records": done.records}
+            self._note(LEFT, words)
         return done
 
     def _let_go(self, to: Roster, heirs: Sequence[Keyholder], records: list[bytes], done: Left) -> None:

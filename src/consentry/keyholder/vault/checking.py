@@ -6,7 +6,6 @@ reads one moment, while the keyholder serves.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from consentry.envelope.statement import Statement
 from consentry.errors import IntegrityError
 from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.held import Held
-from consentry.keyholder.journal import COLLECTED, Row, verify_journal
+from consentry.keyholder.journal import COLLECTED, LEFT, Row, verify_journal
 from consentry.keyholder.vault.books import Vault
 from consentry.keyholder.vault.tables import boxes, envelopes, records, statements, stops
 from consentry.keys.binding import Deployment
@@ -134,57 +133,49 @@ def _records(
     return leaves, faults
 
 
-def _named(rows: list[Row], generation: str) -> dict[tuple[str, ...], int]:
+def _named(rows: list[Row], generation: str) -> dict[tuple[str, str], int]:
     """What the journal says is held (of records, for that group of keyholders), and the first row that says
-    so. Of an envelope that was taken over by and by the newest row names all."""
-    named: dict[tuple[str, ...], int] = {}
-    newest: dict[str, tuple[str, ...]] = {}
+    so; what the keyholder let go when others came after is not named any more."""
+    named: dict[tuple[str, str], int] = {}
     for row in rows:
         body = row.body
-        thing: tuple[str, ...]
+        several = sum(name.startswith("record ") for name in body)
+        inside = [("record", body.get(f"record {number}", "")) for number in range(several)]
+        mine = body.get("keyholders", "0x") == f"0x{generation}"
         match row.kind:
             case "statement":
-                thing = (body.get("hash", ""),)
+                named.setdefault(("statement", body.get("hash", "")), row.index)
             case "box" | "stop":
-                thing = (body.get("patient", ""), body.get("grant", ""))
-            case "deal" | "collected" if body.get("keyholders", "0x") == f"0x{generation}":
-                several = sum(name.startswith("record ") for name in body)
-                inside = [body.get(f"record {number}", "") for number in range(several)]
-                thing = (body.get("envelope", ""), *inside)
-                named.pop(newest.get(thing[0], ()), None)
-                newest[thing[0]] = ("deal", *thing)
-            case _:
-                continue
-        if row.kind == COLLECTED:
-            named.pop(("deal", *thing), None)
-        else:
-            named.setdefault((row.kind, *thing), row.index)
+                both = f"{body.get('patient', '')} {body.get('grant', '')}"
+                named.setdefault((row.kind, both), row.index)
+            case "deal" if mine:
+                for thing in inside:
+                    named.setdefault(thing, row.index)
+            case _ if row.kind == COLLECTED and mine:
+                for thing in inside:
+                    named.pop(thing, None)
+            case _ if row.kind == LEFT and body.get("generation") == generation:
+                named = {thing: index for thing, index in named.items() if thing[0] != "record"}
     return named
 
 
-def _held(vault: Vault) -> set[tuple[str, ...]]:
+def _held(vault: Vault) -> set[tuple[str, str]]:
     """What is held, in the same words."""
-    inside = defaultdict(list)
-    for one in _all(vault, records):
-        if one.generation == vault.generation:
-            inside[one.envelope].append((one.position, one.record_id))
-    held = {
-        ("deal", *_hex(envelope, *(record for _, record in sorted(within))))
-        for envelope, within in inside.items()
-    }
-    held |= {("statement", *_hex(one.hash)) for one in _all(vault, statements)}
-    held |= {("box", *_hex(one.patient, one.grant_id)) for one in _all(vault, boxes)}
-    return held | {("stop", *_hex(one.patient, one.grant_id)) for one in _all(vault, stops)}
+    held = {("statement", _hex(one.hash)) for one in _all(vault, statements)}
+    held |= {("box", _hex(one.patient, one.grant_id)) for one in _all(vault, boxes)}
+    held |= {("stop", _hex(one.patient, one.grant_id)) for one in _all(vault, stops)}
+    mine = [one for one in _all(vault, records) if one.generation == vault.generation]
+    return held | {("record", _hex(one.record_id)) for one in mine}
 
 
-def _hex(*values: bytes) -> list[str]:
-    return ["0x" + value.hex() for value in values]
+def _hex(*values: bytes) -> str:
+    return " ".join("0x" + value.hex() for value in values)
 
 
 def _unnamed(vault: Vault, rows: list[Row]) -> Iterator[Fault]:
     named, held = _named(rows, vault.generation), _held(vault)
-    for kind, *thing in sorted(held - named.keys()):
-        yield Fault(f"{kind} {' '.join(thing)}", "it is held, and no row of the journal says so")
-    for (kind, *thing), row in named.items():
-        if (kind, *thing) not in held:
-            yield Fault(f"{kind} {' '.join(thing)}", f"row {row} of the journal names it, and it is not held")
+    for kind, thing in sorted(held - named.keys()):
+        yield Fault(f"{kind} {thing}", "it is held, and no row of the journal says so")
+    for (kind, thing), row in named.items():
+        if (kind, thing) not in held:
+            yield Fault(f"{kind} {thing}", f"row {row} of the journal names it, and it is not held")
