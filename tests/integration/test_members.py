@@ -7,14 +7,18 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bench._anvil import anvil, free_port
 from consentry.client import Group
+from consentry.envelope.handing import Holding
 from consentry.keyholder.local import open_keyholders
+from consentry.keyholder.place import Place
 from consentry.keyholder.roster import Roster
+from tests.support.secrets import forms
 from tests.support.services import COMMAND, PASSPHRASE, Services, services
 from tests.support.world import populated, record
 
@@ -61,8 +65,17 @@ def everybody_has(running: Services, file: Path) -> None:
     world.group = Group(world.chain.deployment, running.roster, world.keyholders)
 
 
+def shares(running: Services, index: int, roster: Roster) -> Iterator[bytes]:
+    """What a keyholder holds of the patient's records for that group."""
+    with closing(Place(running.place(index)).vault(running.world.chain)) as vault:
+        for held in vault.of(roster.generation).held(running.world.patient):
+            yield from Holding.decode(held.share).values.values()
+
+
 def test_one_is_lost_and_replaced_while_the_others_serve_and_are_killed(running: Services) -> None:
-    body = record("general").body
+    body, first = record("general").body, running.roster
+    secret = {("share", one) for index in range(1, 6) for one in shares(running, index, first)}
+    assert len(secret) == 10
     assert general(running) == [body]
     running.signal(signal.SIGKILL, 4)
     shutil.rmtree(running.place(4))
@@ -92,6 +105,8 @@ def test_one_is_lost_and_replaced_while_the_others_serve_and_are_killed(running:
     everybody_has(running, file)
     numbers = [card.index for card in running.roster.keyholders]
     assert numbers == [1, 2, 3, 5, 6]
+    secret |= {("handed on", one) for index in numbers for one in shares(running, index, running.roster)}
+    assert len(secret) == 10 + 5 * 2 * 4  # five hold two records, each from four that handed it on
     running.start(*numbers)
     assert general(running) == [body]
 
@@ -101,3 +116,14 @@ def test_one_is_lost_and_replaced_while_the_others_serve_and_are_killed(running:
         assert "Nothing was found wrong" in command(running, running.place(index), "check")
     running.signal(signal.SIGKILL, 1, 2)
     assert general(running) == [body]  # three of the five, the new one among them
+
+    secret |= {
+        ("passphrase", PASSPHRASE.encode()),
+        ("plaintext", body),
+        ("plaintext", record("substance-use").body),
+    }
+    written = [path for path in running.folder.rglob("*") if path.is_file()]
+    assert {"6.log", "vault.sqlite", "next.json"} <= {path.name for path in written}
+    for path in written:
+        data = path.read_bytes()
+        assert not [what for what, one in secret for form in forms(one) if form in data], path.name
