@@ -24,7 +24,8 @@ from consentry.keys.hpke import hkdf
 
 _HOLDING = ["bytes[]", "bytes32[]", "bytes[]", "bytes32[][]"]  # paths, values, promised paths, promises
 _DEALT = b""  # the path of what the contributor dealt itself
-_MOST = 32  # times that a record can be handed on: a path is one word
+MOST_TIMES = 32
+"""How often a record can be handed on: a path is one word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Holding:
         length = len(held[0]) if held else 0
         begun = {path[:end] for path in held for end in range(1, length + 1)}
         whole = (
-            1 <= length <= _MOST
+            1 <= length <= MOST_TIMES
             and {len(path) for path in held} == {length}
             and (len(values), len(promises)) == (len(held), len(promised))
             and (list(held), list(promised)) == (sorted(set(held)), sorted(begun))
@@ -85,7 +86,7 @@ class Holding:
 
 
 def _promise(record: bytes, to: Members, path: bytes, index: int, value: bytes) -> bytes:
-    place = record + to.roster + path.ljust(_MOST, b"\0") + word(index)
+    place = record + to.roster + path.ljust(MOST_TIMES, b"\0") + word(index)
     return keccak(text_word("consentry/1 handed share") + place + value)
 
 
@@ -99,7 +100,7 @@ def hand_on(record: bytes, holding: Holding, dealer: int, to: Members) -> dict[i
         if int.from_bytes(value, "big") >= shamir.PRIME:
             continue  # its contributor dealt what no polynomial gives; that would tell against the dealer
         path = before + bytes([dealer])
-        bound = text_word("consentry/1 hand on") + record + to.roster + path.ljust(_MOST, b"\0")
+        bound = text_word("consentry/1 hand on") + record + to.roster + path.ljust(MOST_TIMES, b"\0")
         drawn = [hkdf(value, bound + word(power)) for power in range(1, to.threshold)]
         shares = shamir.evaluations([value, *drawn], to.indexes)
         promises[path] = tuple(_promise(record, to, path, index, shares[index]) for index in to.indexes)

@@ -15,7 +15,7 @@ from typing import Any
 from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
-from consentry.envelope.handing import Members
+from consentry.envelope.handing import MOST_TIMES, Members
 from consentry.errors import IntegrityError, NotApproved, NotFound, UsageError
 from consentry.files import write_private
 from consentry.keyholder.card import KeyholderCard, card_from, fields_of, read_cards
@@ -174,23 +174,28 @@ class Roster:
 
     @classmethod
     def from_json(cls, document: Any) -> Roster:
-        """The inverse of `to_json`. Raises `UsageError`, `KeyInvalid`."""
+        """The inverse of `to_json`; whether keys work is not looked at. Raises `UsageError`."""
+        roster: Roster | None = None
         try:
-            if document["format"] != _FORMAT:
-                raise ValueError
-            cards = tuple(card_from(c, c["index"]) for c in document["keyholders"])
-            after: dict[str, Any] = {}
-            if "previous" in document:
-                signatures = document["approvals"].items()
-                after["previous"] = cls.from_json(document["previous"])
-                after["dealers"] = tuple(document["dealers"])
-                after["approvals"] = {int(index): bytes.fromhex(text[2:]) for index, text in signatures}
-            roster = cls(document["threshold"], cards, **after)
+            line = [document]
+            while "previous" in line[-1] and len(line) <= MOST_TIMES:
+                line.append(line[-1]["previous"])
+            for one in reversed(line):
+                roster = cls._one(one, roster)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError("it is not a keyholders file of this version") from None
-        for card in roster.keyholders:
-            check_public_key(card.public_key)
+        assert roster is not None
         return roster
+
+    @classmethod
+    def _one(cls, document: Any, previous: Roster | None) -> Roster:
+        if document["format"] != _FORMAT or ("previous" in document) != (previous is not None):
+            raise ValueError
+        cards = tuple(card_from(c, c["index"]) for c in document["keyholders"])
+        if previous is None:
+            return cls(document["threshold"], cards)
+        signed = {int(index): bytes.fromhex(text[2:]) for index, text in document["approvals"].items()}
+        return cls(document["threshold"], cards, previous, tuple(document["dealers"]), signed)
 
     def save(self, path: Path) -> None:
         """Writes the file."""
@@ -200,11 +205,14 @@ class Roster:
     def read(cls, path: Path) -> Roster:
         """The file's content, whoever it names. Raises `NotFound`, `UsageError`, `KeyInvalid`."""
         try:
-            return cls.from_json(json_decode(path.read_bytes()))
+            roster = cls.from_json(json_decode(path.read_bytes()))
         except FileNotFoundError:
             raise NotFound(f"there is no {path.name} here; run deploy, or copy it from who did") from None
         except (UsageError, ValueError):
             raise UsageError(f"{path} is not a keyholders file of this version") from None
+        for card in roster.ever:
+            check_public_key(card.public_key)
+        return roster
 
     @classmethod
     def load(cls, path: Path, expected: bytes, deployment: Deployment | None = None) -> Roster:
