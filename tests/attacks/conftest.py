@@ -3,6 +3,7 @@
 import pytest
 
 from consentry.admin import ORGANISATION
+from tests.support.members import Change
 from tests.support.world import KINDS, World, make_world, populated
 
 
@@ -22,3 +23,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def deep(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A deployment whose keyholders want two blocks after an entry."""
     return populated(make_world(tmp_path_factory.mktemp("deep"), depth=2))
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Change:
+    """Keyholder 4 is to leave, a sixth and a seventh to come; all who hand on approved, and nobody joined."""
+    world = populated(make_world(tmp_path_factory.mktemp("changing")))
+    world.person("stranger")
+    return Change(world, added=2, removed=[4])

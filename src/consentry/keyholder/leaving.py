@@ -63,13 +63,13 @@ class Leaving(Intake):
         return held is not None and any(self._chain.anchor_of(held.header.contributor, record))
 
     def _held_by(self, to: Roster, heirs: Sequence[Keyholder], records: list[bytes], done: Left) -> int:
-        good, body = 0, took(to, records)
+        good, body = set[int](), took(to, records)
         for heir in heirs:
             card = to.card(heir.card.index)
             try:
                 call = Call.signed(self._deployment, self._signer, card, "took_over", body)
                 heir.took_over(call).verify(self._deployment, card, "took_over", keccak(body))
-                good += 1
+                good.add(card.index)
             except ConsentryError as error:
                 done.reasons[card.index] = str(error)
-        return good
+        return len(good & set(to.members.indexes))
