@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from consentry.keyholder.service import KeyholderService
@@ -76,8 +78,9 @@ def service_checks() -> set[tuple[str, str]]:
     return found
 
 
-def service_test(method: str, check: str) -> str:
-    """The function of the test that the table gives for a refusal of the service."""
+def service_test(method: str, check: str) -> Callable[..., None]:
+    """The test that the table gives for a refusal of the service."""
     [row] = [row for row in rows() if row.cells[:2] == (check, f"`{method}`")]
-    [(_, function)] = row.tests
-    return function
+    [(path, function)] = row.tests
+    found: Callable[..., None] = getattr(import_module(path.removesuffix(".py").replace("/", ".")), function)
+    return found

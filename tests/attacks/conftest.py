@@ -3,6 +3,7 @@
 import pytest
 
 from consentry.admin import ORGANISATION
+from consentry.keyholder.service import KeyholderService
 from tests.support.members import Change
 from tests.support.world import KINDS, World, make_world, populated
 
@@ -31,3 +32,10 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Change:
     world = populated(make_world(tmp_path_factory.mktemp("changing")))
     world.person("stranger")
     return Change(world, added=2, removed=[4])
+
+
+@pytest.fixture(scope="module")
+def joined(changing: Change) -> KeyholderService:
+    """Keyholder 6, which took all over."""
+    assert changing.join(6).records == 2
+    return changing.serve(6)

@@ -570,7 +570,7 @@ def test_without_the_refusal_its_own_test_fails(
     module: dict[str, Any] = {"__name__": cls.__module__}
     exec(compile(changed, "service without a refusal", "exec"), module)
     monkeypatch.setattr(cls, method, vars(module[cls.__name__])[method])
-    test = globals()[service_test(method, check)]
+    test = service_test(method, check)
     with pytest.raises((Exception, pytest.fail.Exception)):
         test(**arguments(test, request))
 

@@ -180,13 +180,6 @@ def test_once_it_handed_over_a_keyholder_takes_nothing_new_but_stops(changing: C
 # --- who says what it took over
 
 
-@pytest.fixture(scope="module")
-def joined(changing: Change) -> KeyholderService:
-    """Keyholder 6, which took all over."""
-    assert changing.join(6).records == 2
-    return changing.serve(6)
-
-
 def all_of(change: Change) -> list[bytes]:
     """The ids of all records."""
     return first(change, 1)._vault.stock.records(bytes(32), 10)
