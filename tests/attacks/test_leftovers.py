@@ -15,7 +15,6 @@ from consentry.keyholder.checks import DEAD
 from consentry.keyholder.journal import Row
 from consentry.keyholder.messages import Signed
 from consentry.keyholder.service import KeyholderService
-from consentry.keyholder.vault import checking
 from consentry.record import Record
 from tests.support.world import DAY, World, make_world, populated, record
 
@@ -87,8 +86,7 @@ def test_what_nobody_anchored_in_time_is_let_go_with_its_key_and_the_journal_say
     assert [gone.body[name] for name in same] == [waiting.body[name] for name in same]
     vault, identifier = dealt.keyholder._vault, bytes.fromhex(gone.body["record 0"][2:])
     assert vault.keys_of([identifier]) == {}
-    held_by, deployment = dealt.keyholder, dealt.world.chain.deployment
-    assert checking.check(vault, deployment, held_by.card, held_by.groups) == []
+    assert dealt.keyholder.check().faults() == []
 
 
 def test_what_is_anchored_stays_however_old_it_is(dealt: Dealt) -> None:

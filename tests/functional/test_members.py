@@ -16,7 +16,6 @@ from consentry.errors import TooFewKeyholders, Unreachable
 from consentry.evidence import Journal, audit
 from consentry.keyholder import joining
 from consentry.keyholder.messages import Call, Released
-from consentry.keyholder.vault import checking
 from tests.support.members import Change
 from tests.support.world import World, make_world, populated, record
 
@@ -74,8 +73,7 @@ def test_what_was_deposited_before_is_read_after(world: World, change: dict[str,
         assert file.read() == BODY
     assert (len(one.keyholders), one.cheats) == (roster.threshold, ())
     for service in world.keyholders:
-        groups, deployment = roster.groups, world.chain.deployment
-        assert checking.check(service._vault, deployment, service.card, groups) == []
+        assert service.check().faults() == []
 
 
 def test_any_three_of_those_who_came_after_are_enough_and_two_are_not(world: World) -> None:
@@ -146,8 +144,7 @@ def test_who_is_killed_while_it_lets_go_goes_on(world: World) -> None:
     old = change.place(4).service(change.keys(4), change.before, world.chain)
     with closing(old):
         assert old._vault.stock.records(bytes(32), 9) == []
-        faults = checking.check(old._vault, world.chain.deployment, old.card, change.before.groups)
-        assert faults == []
+        assert old.check().faults() == []
 
 
 def test_nobody_lets_go_of_what_too_few_took_over(world: World) -> None:
@@ -192,8 +189,7 @@ def test_joining_is_cut_at_every_answer_and_goes_on(world: World, monkeypatch: p
     assert change.join(6).records == 0  # all was taken over by then
     change.move()
     for service in world.keyholders:
-        groups, deployment = world.group.roster.groups, world.chain.deployment
-        assert checking.check(service._vault, deployment, service.card, groups) == []
+        assert service.check().faults() == []
     assert bodies(only(world, 1, 5, 6)) == {BODY}
 
 
@@ -203,7 +199,7 @@ def test_what_one_lost_is_made_anew(world: World) -> None:
     lost = world.keyholders[0]._vault.held(world.patient)
     with third._vault._keys.writing() as connection:
         connection.exec_driver_sql("DELETE FROM record_keys")
-    faults = checking.check(third._vault, world.chain.deployment, third.card, world.group.roster.groups)
+    faults = third.check().faults()
     assert len(faults) == len(lost) == 2
     assert all("its key is lost" in fault.what for fault in faults)
     joined = Change(world).move()

@@ -12,13 +12,14 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.sql import Executable
 
 from consentry.consent.box import KeyBox
-from consentry.envelope.deposit import open_shares
+from consentry.envelope.deposit import Header, open_shares
 from consentry.errors import NotFound, Refused, Unreachable, UsageError
 from consentry.keyholder.held import Held
 from consentry.keyholder.journal import next_row
 from consentry.keyholder.vault import Vault, tables
-from consentry.keyholder.vault.checking import check
+from consentry.keyholder.vault.checking import Check
 from consentry.keyholder.vault.copies import Copied, backup, copy_keys, restore
+from consentry.keyholder.vault.leftovers import Dealt
 from consentry.keyholder.vault.migrations import migrate
 from tests.support.fixed import (
     DEPLOYMENT,
@@ -106,7 +107,7 @@ def test_a_backup_and_the_copy_of_the_keys_give_back_all_that_was_held(
     assert restore(tmp_path / "backup", elsewhere, key_copy=tmp_path / "keys") == Copied(2, 4)
     with closing(Vault.open(elsewhere)) as vault:
         assert everything(vault) == was
-        assert check(vault, DEPLOYMENT, CARD, ROSTER.groups) == []
+        assert Check(vault, DEPLOYMENT, CARD, ROSTER.groups).faults() == []
         vault.add_box(PATIENT_ID, seed(94), SEGMENT, b"a new one")  # what comes after comes last
         assert vault.boxes_of(PATIENT_ID)[-1] == b"a new one"
 
@@ -137,7 +138,7 @@ def test_whoever_has_a_backup_alone_opens_no_record(place: Place, elsewhere: Pla
     with closing(Vault.open(elsewhere)) as vault:
         assert vault.held(PATIENT_ID) == []
         assert len(vault.statements(PATIENT_ID)) == 1
-        faults = check(vault, DEPLOYMENT, CARD, ROSTER.groups)
+        faults = Check(vault, DEPLOYMENT, CARD, ROSTER.groups).faults()
     assert {fault.where for fault in faults} == {f"record {record.hex()}" for record in records}
 
 
@@ -190,12 +191,12 @@ def test_a_backup_made_while_the_keyholder_serves_is_of_one_moment(place: Place,
     finally:
         done.set()
         serving.join()
-    assert check(vault, DEPLOYMENT, CARD, ROSTER.groups) == []
+    assert Check(vault, DEPLOYMENT, CARD, ROSTER.groups).faults() == []
     vault.close()
     for number, copy in enumerate(copies):
         restore(copy, tmp_path / str(number))
         with closing(Vault.open(tmp_path / str(number))) as restored:
-            assert check(restored, DEPLOYMENT, CARD, ROSTER.groups) == []
+            assert Check(restored, DEPLOYMENT, CARD, ROSTER.groups).faults() == []
 
 
 def test_a_backup_replaces_no_other_and_a_failed_one_leaves_nothing(
@@ -276,7 +277,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     with closing(Vault.open(folder)) as vault:
         fill(vault)
-        assert check(vault, DEPLOYMENT, CARD, ROSTER.groups) == []
+        assert Check(vault, DEPLOYMENT, CARD, ROSTER.groups).faults() == []
     return folder
 
 
@@ -321,17 +322,78 @@ def test_a_check_names_what_is_wrong(whole: Path, tmp_path: Path, what: str) -> 
     with closing(Vault.open(tmp_path / "vault")) as vault:
         with vault._data.writing() as connection:
             connection.execute(statement)
-        faults = check(vault, DEPLOYMENT, CARD, ROSTER.groups)
+        faults = Check(vault, DEPLOYMENT, CARD, ROSTER.groups).faults()
     assert any(fault.where.startswith(where) and said in fault.what for fault in faults), faults
+
+
+@pytest.mark.parametrize(("forked", "said"), [(False, "the tail was cut"), (True, "the journal was forked")])
+def test_a_check_that_saw_a_row_before_misses_it(
+    whole: Path, tmp_path: Path, forked: bool, said: str
+) -> None:
+    """Also one that nothing needs which is held."""
+    shutil.copytree(whole, tmp_path / "vault")
+    with closing(Vault.open(tmp_path / "vault")) as vault:
+        note(vault, "own", caller=seed(1))
+        before = Check(vault, DEPLOYMENT, CARD, ROSTER.groups)
+        assert before.faults() == []
+        assert before.newest == vault.last_row()
+        with vault._data.writing() as connection:
+            connection.execute(delete(ROWS).where(ROWS.c.row == 4))
+        if forked:
+            note(vault, "own", caller=seed(2))
+        assert Check(vault, DEPLOYMENT, CARD, ROSTER.groups).faults() == []
+        [fault] = Check(vault, DEPLOYMENT, CARD, ROSTER.groups, before.newest).faults()
+    assert (fault.where, said in fault.what) == ("journal", True)
+
+
+def test_what_comes_and_goes_while_it_is_checked_is_no_fault(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind any piece a record is let go, its key first, and a grant stopped then and behind the next."""
+    for module in ("inventory", "checking"):
+        monkeypatch.setattr(f"consentry.keyholder.vault.{module}.PAGE", 1)
+    with closing(Vault.open(place)) as vault:
+        pieces = 1 + _checked(vault, fill(vault), at=-1)
+    for at in range(pieces):
+        with closing(Vault.open(place)) as vault:
+            for database in (vault._data, vault._keys):
+                with database.writing() as connection:
+                    for table in reversed(database.metadata.sorted_tables):
+                        connection.execute(delete(table))
+            _checked(vault, fill(vault), at=at)
+
+
+def _checked(vault: Vault, held: list[bytes], *, at: int) -> int:
+    """How many pieces the check has; behind piece ``at`` the envelope is let go, and a grant
+    stopped then and behind the next."""
+    number = 0
+    for number, found in enumerate(Check(vault, DEPLOYMENT, CARD, ROSTER.groups).pieces()):
+        assert found == []
+        grant = number.to_bytes(32, "big")
+        if at >= 0 and number in (at, at + 1):
+            with vault.transaction():
+                vault.add_stop(PATIENT_ID, grant, b"signature")
+                note(vault, "stop", patient=PATIENT_ID, grant=grant)
+        if number == at:
+            with vault._data.reading() as connection:
+                envelope = connection.scalar(select(tables.envelopes.c.envelope))
+                header = connection.scalar(select(tables.envelopes.c.header))
+            gone = Dealt(envelope, Header.decode(header), tuple(held))
+            vault.shred(gone)
+            with vault.transaction():
+                vault.await_anchor(envelope, 1)
+                assert vault.drop(gone, 2)
+                note(vault, "collected", envelope=envelope, record_0=held[0], record_1=held[1])
+    return number
 
 
 def test_a_check_names_a_record_under_anothers_key_and_a_share_of_anothers(whole: Path) -> None:
     with closing(Vault.open(whole)) as vault:
         records = {f"record {record.hex()}" for record in vault.keys_of(_records(vault))}
-        of_another = check(vault, DEPLOYMENT, ROSTER.keyholders[1], ROSTER.groups)
+        of_another = Check(vault, DEPLOYMENT, ROSTER.keyholders[1], ROSTER.groups).faults()
         assert {fault.where for fault in of_another} == {"journal", *records}
         assert any("share" in fault.what for fault in of_another)
-        abroad = check(vault, ELSEWHERE, CARD, ROSTER.groups)
+        abroad = Check(vault, ELSEWHERE, CARD, ROSTER.groups).faults()
         assert {fault.where.split()[0] for fault in abroad} == {"journal", "envelope"}
 
 

@@ -30,7 +30,6 @@ from consentry.envelope.statement import message as statement_message
 from consentry.keyholder.messages import Released, Signed
 from consentry.keyholder.service import KeyholderService
 from consentry.keyholder.vault import Vault
-from consentry.keyholder.vault.checking import check
 from consentry.keyholder.vault.copies import backup, copy_keys, restore
 from consentry.keyholder.vault.database import Database
 from consentry.keys.hpke import new_seed
@@ -269,7 +268,7 @@ def answered(answer: Signed | Released) -> tuple[int, str]:
 
 def whole(service: KeyholderService, world: World) -> None:
     """Nothing is half there, and the journal says of all that is held that it is, and of nothing else."""
-    assert check(service._vault, world.chain.deployment, service.card, service.groups) == []
+    assert service.check().faults() == []
 
 
 @pytest.mark.parametrize("name", VERBS)

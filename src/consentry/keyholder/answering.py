@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from consentry.chain.contracts import Chain, Head
-from consentry.envelope.handing import Members
 from consentry.errors import (
     ChainUncertain,
     ConsentryError,
@@ -26,7 +25,9 @@ from consentry.keyholder.roster import Roster
 from consentry.keys.typed import Signer
 
 if TYPE_CHECKING:
+    from consentry.keyholder.journal import Row
     from consentry.keyholder.vault import Vault
+    from consentry.keyholder.vault.checking import Check
 
 Checked = TypeVar("Checked")
 
@@ -50,15 +51,12 @@ class Answering:
         """Who it is."""
         return self._card
 
-    @property
-    def generation(self) -> str:
-        """What its vault calls its group of keyholders."""
-        return self._roster.generation
+    def check(self, newest: Row | None = None) -> Check:
+        """A check of all that it holds, which has not begun; ``newest`` is the journal's row that was its
+        newest one when it was checked before."""
+        from consentry.keyholder.vault.checking import Check
 
-    @property
-    def groups(self) -> tuple[Members, ...]:
-        """Its group of keyholders, and those before it."""
-        return self._roster.groups
+        return Check(self._vault, self._deployment, self._card, self._roster.groups, newest)
 
     def ready(self) -> Head:
         """The chain's head, where chain and files answer; looks back first. Raises `Unreachable`."""

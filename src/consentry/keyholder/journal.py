@@ -97,8 +97,20 @@ def verify_journal(
     forked. Only the last row's signature is needed, since each row's hash covers all before it; all
     are checked, so that an edited row is named exactly.
     """
-    previous = first_hash(deployment, address)
-    for index, row in enumerate(rows):
+    verify_rows(deployment, address, rows)
+    for index, hashed in seen:
+        if index >= len(rows):
+            raise JournalBroken(f"row {index} is missing although an answer names it: the tail was cut")
+        if rows[index].hash != hashed:
+            raise JournalBroken(f"row {index} is not the one that an answer names: the journal was forked")
+
+
+def verify_rows(deployment: Deployment, address: str, rows: Sequence[Row], after: Row | None = None) -> None:
+    """Raises `JournalBroken`, naming the first of some rows that does not follow from the one before it, or
+    is not signed; ``after`` is the row before them, None where they are from the first on."""
+    first = after.index + 1 if after else 0
+    previous = after.hash if after else first_hash(deployment, address)
+    for index, row in enumerate(rows, first):
         expected = row_hash(previous, index, row.time, row.kind, row.body)
         if row.index != index or row.hash != expected:
             raise JournalBroken(f"row {index} was edited, moved or removed: its hash does not follow")
@@ -107,8 +119,3 @@ def verify_journal(
         except SignatureInvalid:
             raise JournalBroken(f"row {index} is not signed by the keyholder") from None
         previous = row.hash
-    for index, hashed in seen:
-        if index >= len(rows):
-            raise JournalBroken(f"row {index} is missing although an answer names it: the tail was cut")
-        if rows[index].hash != hashed:
-            raise JournalBroken(f"row {index} is not the one that an answer names: the journal was forked")

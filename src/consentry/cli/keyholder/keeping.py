@@ -22,18 +22,9 @@ def check(at: Opening) -> None:
     Every record has to open with its key and its share to fit what was promised. Ends with exit code 7 where
     something was found.
     """
-    from consentry.keyholder.vault import checking
-
     with at.service() as (service, chain, endpoints):
-        head, health = service.ready(), endpoints.health()
-        vault = at.vault(chain.deployed).of(service.generation)
-        try:
-            rows, faults = (
-                len(vault.rows()),
-                checking.check(vault, chain.deployment, service.card, service.groups),
-            )
-        finally:
-            vault.close()
+        head, health, checked = service.ready(), endpoints.health(), service.check()
+        faults = checked.faults()
     found = [f"node {one.name} is {one.state}: {one.detail}" for one in health if one.state != _WELL]
     found += [f"{fault.where}: {fault.what}" for fault in faults]
     card, deployed = service.card, chain.deployed
@@ -41,7 +32,7 @@ def check(at: Opening) -> None:
         ["keyholder", f"{card.index}, {card.name}, {card.address}"],
         ["chain", f"{deployed.chain_id}, block {head.number}; depth {deployed.depth}"],
         ["nodes", ", ".join(f"{one.name} {one.state}" for one in health)],
-        ["journal", plural(rows, "row")],
+        ["journal", plural(checked.newest.index + 1 if checked.newest else 0, "row")],
     ]
     table("", ["", ""], shown)
     for text in found:

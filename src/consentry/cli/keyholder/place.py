@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from consentry.keyholder.place import Acting, Place
     from consentry.keyholder.roster import Roster
     from consentry.keyholder.service import KeyholderService
-    from consentry.keyholder.vault import Vault
 
 home_option = click.option(
     "--home",
@@ -61,12 +60,6 @@ class Opening:
     def held(self, deployed: Deployed) -> str | Path:
         """Where it keeps what it holds for that deployment: a folder, or a database's URL."""
         return self.database or self.place.folder(deployed.deployment)
-
-    def vault(self, deployed: Deployed) -> Vault:
-        """What it holds. Raises `NotFound` where there is none, and as `Vault.open`."""
-        from consentry.keyholder.vault import Vault
-
-        return Vault.open(self.held(deployed), self.record_keys, new=False)
 
     @contextmanager
     def service(self) -> Iterator[tuple[KeyholderService, Chain, Endpoints]]:

@@ -74,6 +74,14 @@ def init(home: Path, name: str, url: str) -> None:
     help="Seconds that a stop is left to the patient and to each keyholder before this one first.",
 )
 @click.option(
+    "--check-every",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="Check all that is held soon after the start, and again after so many hours. 0: never.",
+)
+@click.option(
     "--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics here, on --host."
 )
 def serve(at: Opening, relay: bool, relay_after: float, **options: Any) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import (
 from consentry.chain.endpoint import State
 from consentry.chain.endpoints import Endpoints
 from consentry.keyholder.http.relay import Funds, Relay
+from consentry.keyholder.http.routine import Routine
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
@@ -50,12 +51,22 @@ class Metrics:
         self._refusals = Gauge(f"{prefix}_relay_refused", "Stops that the contract refused", registry=found)
         self._funded = Gauge(f"{prefix}_relay_funded", "1 while it can pay for a revocation", registry=found)
 
+        self._faults = Gauge(f"{prefix}_faults", "What the last check found wrong", registry=found)
+        self._checked = Gauge(
+            f"{prefix}_checked_seconds", "When the last check ended; 0: none did", registry=found
+        )
+
     def follow(self, relay: Relay) -> None:
         """Has ``relay`` asked each time that somebody looks."""
         self._relayed.set_function(lambda: relay.relayed)
         self._waiting.set_function(lambda: relay.waiting)
         self._refusals.set_function(lambda: relay.refused)
         self._funded.set_function(lambda: float(relay.funds is Funds.ENOUGH))
+
+    def inspect(self, routine: Routine) -> None:
+        """Has ``routine`` asked each time that somebody looks."""
+        self._faults.set_function(lambda: routine.faults)
+        self._checked.set_function(lambda: routine.checked_at)
 
     def answered(self, verb: str, outcome: str, seconds: float) -> None:
         """Counts one call; ``outcome`` is answered, refused, later or failed."""

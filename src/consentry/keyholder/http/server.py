@@ -20,6 +20,7 @@ from consentry.keyholder.http.door import Limits
 from consentry.keyholder.http.logs import configure
 from consentry.keyholder.http.metrics import Metrics
 from consentry.keyholder.http.relay import Relay
+from consentry.keyholder.http.routine import Routine
 from consentry.keyholder.service import KeyholderService
 
 _STOP_SECONDS = 30
@@ -88,24 +89,31 @@ def serve(
     most_mib: int,
     metrics_port: int | None,
     relay_after: float | None,
+    check_every: float,
     host: str,
     **where: Any,
 ) -> None:
-    """Serves ``service`` with logs and metrics, and passes its stops on to the chain unless ``relay_after``
-    (seconds, see `Relay`) is None. Raises `UsageError`."""
+    """Serves ``service`` with logs and metrics, passes its stops on to the chain unless ``relay_after``
+    (seconds, see `Relay`) is None, and checks what it holds ``check_every`` hours (0: never). Raises
+    `UsageError`."""
     configure()
     metrics = Metrics(endpoints)
     relay = None if relay_after is None else Relay(service, relay_after)
     if relay:
         metrics.follow(relay)
         relay.start()
+    routine = Routine(service, check_every * 3600) if check_every else None
+    if routine:
+        metrics.inspect(routine)
+        routine.start()
     _count(metrics, host, metrics_port)
     limits = Limits(body=most_mib << 20, rate=rate)
     try:
         run(make_app(Desk(service, metrics, token, relay), limits), Listening(host, **where))
     finally:
-        if relay:
-            relay.close()
+        for thread in (relay, routine):
+            if thread:
+                thread.close()
 
 
 def _count(metrics: Metrics, host: str, port: int | None) -> None:

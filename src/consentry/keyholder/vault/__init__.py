@@ -6,6 +6,7 @@
 ``leftovers``   what was dealt and never anchored
 ``stock``       what is held, page by page: for who takes it over, and for who lets it go
 ``copies``      backups, the copy of the record keys, and what is got back from them
+``inventory``   what is held, and what the journal says is held
 ``checking``    whether a vault is whole
 ``migrations``  from an older schema to this one (Alembic); only `migrate` does that
 
