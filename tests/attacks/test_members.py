@@ -285,14 +285,20 @@ def dealing(
     *,
     held: Callable[[Held], Held] = lambda one: one,
     given: Callable[[HandedEnvelope], HandedEnvelope] = lambda one: one,
+    posing: int | None = None,
 ) -> Iterator[None]:
-    """A dealer hands on what ``held`` makes of what it holds, and of that what ``given`` makes."""
+    """A dealer hands on what ``held`` makes of what it holds, and of that what ``given`` makes; ``posing`` as
+    another one."""
     service: Any = world.keyholders[dealer - 1]
-    honest = service._handed
+    honest, own = service._handed, service._card
 
     def handed(to: Roster, taker: int, stocked: Any) -> HandedEnvelope:
         lied = {position: held(one) for position, one in stocked.records.items()}
-        return given(honest(to, taker, replace(stocked, records=lied)))
+        service._card = replace(own, index=posing or dealer)
+        try:
+            return given(honest(to, taker, replace(stocked, records=lied)))
+        finally:
+            service._card = own
 
     service._handed = handed
     try:
@@ -357,18 +363,6 @@ def another_header(one: HandedEnvelope) -> HandedEnvelope:
     return replace(one, header=header.encode())
 
 
-def in_others_name(one: HandedEnvelope) -> HandedEnvelope:
-    """As if keyholder 3 had handed it on."""
-    records = {}
-    for position, part in one.records.items():
-        *both, share = Held.parts(part)
-        [(_, value)] = Holding.decode(share).values.items()
-        [(_, promised)] = Holding.decode(share).promises.items()
-        posing = Holding({b"\3": value}, {b"\3": promised})
-        records[position] = Held(Header.decode(one.header), *both, posing.encode()).encode()
-    return replace(one, records=records)
-
-
 SPOILED: dict[str, dict[str, Any]] = {
     "no record": {"given": lambda one: replace(one, records=dict.fromkeys(one.records, b"garbage"))},
     "no header": {"given": lambda one: replace(one, header=b"garbage")},
@@ -380,7 +374,7 @@ SPOILED: dict[str, dict[str, Any]] = {
     },
     "no records": {"given": lambda one: replace(one, records={})},
     "shares that it did not promise": {"given": odd_promises},
-    "what another promised": {"given": in_others_name},
+    "shares in keyholder 3's name, which would be blamed": {"held": forged_share, "posing": 3},
     "a time without end": {"given": lambda one: replace(one, since=2**64 - 1)},
     "a time long ago": {"given": lambda one: replace(one, since=1)},
 }
@@ -394,7 +388,7 @@ def test_two_of_five_dealers_that_give_garbage_keep_nobody_from_joining(
     """Three are honest, and three are needed: each record is taken over as they hold it, and opens."""
     change = Change(two_kinds, removed=_GONE[number], threshold=2)
     indexes = [card.index for card in change.to.keyholders][:2]
-    with dealing(two_kinds, 1, **spoiled), dealing(two_kinds, 2, **spoiled):
+    with dealing(two_kinds, 4, **spoiled), dealing(two_kinds, 5, **spoiled):
         after, done = moved(change, *indexes)
         assert [one.records for one in done] == [2, 2]
         assert change.join(indexes[0]).records == 0
