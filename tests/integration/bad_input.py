@@ -23,6 +23,7 @@ from consentry.cli.kubo import running_kubo
 from consentry.client import Offered
 from consentry.consent.card import Card
 from consentry.consent.terms import READ
+from consentry.keyholder.roster import Roster, succeed
 from consentry.store.kubo import KuboStore
 from tests.support.bundles import PLAIN
 from tests.support.doors import (
@@ -245,6 +246,13 @@ def _(at: Place) -> Ran:
 def _(at: Place) -> Ran:
     path = at.home / "keyholders.json"
     path.write_text(path.read_text().replace("keyholder 1", "keyholder 9"))
+    return at.open()
+
+
+@case("keyholders.json of those who are to come, of whom nobody approved")
+def _(at: Place) -> Ran:
+    path = at.home / "keyholders.json"
+    succeed(Roster.read(path)).save(path)
     return at.open()
 
 

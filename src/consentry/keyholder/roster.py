@@ -60,9 +60,8 @@ class Roster:
             if self.dealers or self.approvals:
                 raise UsageError("keyholders that follow nobody have nobody who hands on to them")
             return
-        before = {card.index for card in self.previous.keyholders}
-        listed = list(self.dealers) == sorted(set(self.dealers)) and set(self.dealers) <= before
-        if not listed or len(self.dealers) < self.previous.threshold:
+        dealers = set(self.dealers) & {card.index for card in self.previous.keyholders}
+        if list(self.dealers) != sorted(dealers) or len(dealers) < self.previous.threshold:
             raise UsageError("fewer keyholders hand on than are needed for a record")
         were = {card.index: (card.address, card.public_key) for card in self.previous.ever}
         known = {who: index for index, who in were.items()}
@@ -138,10 +137,9 @@ class Roster:
 
     def card(self, index: int) -> KeyholderCard:
         """The keyholder of ``index``, of this group or one before it. Raises `IntegrityError`."""
-        for card in self.ever:
-            if card.index == index:
-                return card
-        raise IntegrityError(f"there is no keyholder {index}, and there was none")
+        if (found := {card.index: card for card in self.ever}.get(index)) is None:
+            raise IntegrityError(f"there is no keyholder {index}, and there was none")
+        return found
 
     def approval(self, deployment: Deployment) -> dict[str, Any]:
         """The EIP-712 message that a dealer signs who approves of this group."""
@@ -150,10 +148,9 @@ class Roster:
 
     def approved(self, deployment: Deployment) -> None:
         """Raises `NotApproved` unless every dealer approves of this group, and so of each before it."""
-        for roster in self.line[1:]:
-            assert roster.previous is not None
+        for before, roster in zip(self.line, self.line[1:], strict=False):
             for index in roster.dealers:
-                card, signature = roster.previous.card(index), roster.approvals.get(index, b"")
+                card, signature = before.card(index), roster.approvals.get(index, b"")
                 try:
                     verify(roster.approval(deployment), signature, card.address)
                 except SignatureInvalid:
@@ -167,9 +164,8 @@ class Roster:
         cards = [{"index": card.index, **fields_of(card)} for card in self.keyholders]
         document: dict[str, Any] = {"format": _FORMAT, "threshold": self.threshold, "keyholders": cards}
         if self.previous:
-            approvals = {str(index): "0x" + self.approvals[index].hex() for index in sorted(self.approvals)}
-            document |= {"dealers": list(self.dealers), "approvals": approvals}
-            document["previous"] = self.previous.to_json()
+            signed = {str(index): "0x" + self.approvals[index].hex() for index in sorted(self.approvals)}
+            document |= {"dealers": [*self.dealers], "approvals": signed, "previous": self.previous.to_json()}
         return document
 
     @classmethod
