@@ -15,7 +15,7 @@ from consentry.client.rotation import Rotated, Rotator
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import DEPOSIT
 from consentry.envelope.statement import Statement
-from consentry.errors import KeyholderRefused, Unreachable
+from consentry.errors import KeyholderRefused, Refused, Unreachable
 from consentry.evidence import Ending, Journal, audit
 from consentry.keyholder.service import KeyholderService
 from tests.attacks.support import later
@@ -290,6 +290,10 @@ def test_a_grant_that_was_signed_and_handed_over_counts_as_one(world: World) -> 
     world.desk("patient").my_records()
     assert boxed(world, waiting) == [before + 2] * 5
     assert new in seen(world, "nurse", waiting)
+    with pytest.raises(Refused, match=r"have a newer one.*nothing is left to do") as told:
+        deliver(world.chain, world.group, world.person("stranger").signer, handed)
+    assert type(told.value) is Refused
+    assert boxed(world, waiting) == [before + 2] * 5
     desk.revoke([waiting.grant_id])
 
 

@@ -17,7 +17,7 @@ from consentry.client.steps import Step, durable
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import typed_revoke, typed_terms
 from consentry.envelope.statement import SignedStatement
-from consentry.errors import UsageError
+from consentry.errors import KeyholderRefused, Refused, TooFewKeyholders, UsageError
 from consentry.keyholder.messages import Keyholder, Signed, subject_of_stop
 from consentry.keys.typed import Signer
 
@@ -151,7 +151,8 @@ def deliver_box(
 def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) -> Receipt | None:
     """Delivers a ``grant.json``: the key box, then ``grantBySig`` sent by anybody. A grant that is already
     in force counts as success (None). Raises `UsageError` for another chain's or a broken file, an
-    `IntegrityError` for a key box that the patient did not sign, and `ContractRefused` for a grant that she
+    `IntegrityError` for a key box that the patient did not sign, `Refused` where the keyholders have a newer
+    one, and `ContractRefused` for a grant that she
     did not sign, or ended: then nothing was given to anybody."""
     deployment = chain.deployment
     try:
@@ -172,7 +173,29 @@ def deliver(chain: Chain, group: Group, sender: Signer, handed: dict[str, Any]) 
     found.verify(deployment, chain.controller_of(patient), chain.wallet_accepts)
     signed = ("ConsentRegistry", "grantBySig", patient, signer, grant_id, signature)
     chain.rpc.call(*signed)  # a signature that the contract refuses leaves nothing with the keyholders
-    deliver_box(group, found)
-    if chain.in_force(patient, grant_id):
-        return None
-    return chain.send(sender, *signed)
+    in_force = chain.in_force(patient, grant_id)
+    _give(group, found, in_force)
+    return None if in_force else chain.send(sender, *signed)
+
+
+def _give(group: Group, box: KeyBox, in_force: bool) -> None:
+    """Gives the box of a ``grant.json`` to the keyholders; t must take it. Raises `Refused` where the grant
+    is ``in_force`` and so many refuse its box that they can only hold a newer one."""
+    refusals: list[Keyholder] = []
+
+    def send(keyholder: Keyholder) -> Signed:
+        try:
+            return keyholder.box(box.encode())
+        except KeyholderRefused:
+            refusals.append(keyholder)
+            raise
+
+    try:
+        group.give("box", box.hash, send, need=group.roster.threshold, step=Step.BOXED)
+    except TooFewKeyholders:
+        if not in_force or len(refusals) < group.roster.safe:
+            raise
+        raise Refused(
+            "the grant is in force, and the keyholders do not take its key box any more: they have a newer "
+            "one, which the patient's device left there since; nothing is left to do with this file"
+        ) from None
