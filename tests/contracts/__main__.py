@@ -2,7 +2,7 @@
 
 ``foundry`` is Anvil as Ape's plugin starts it, ``anvil`` and ``ganache`` are nodes known by a URL alone. The
 drawn sequences of `test_model` have a node of their own: they search what the contracts allow, which the
-chain under them does not change. EIP-7702 came after Ganache's last fork.
+chain under them does not change. EIP-7702 came after Ganache's last fork. Two chains are run at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,10 +50,11 @@ def by_ganache() -> Iterator[str]:
         yield f"ethereum:ganache:{url}"
 
 
+# The slowest one first.
 NETWORKS: dict[str, Callable[[], object]] = {
+    "ganache": by_ganache,
     "foundry": by_foundry,
     "anvil": by_anvil,
-    "ganache": by_ganache,
 }
 
 
@@ -60,15 +62,18 @@ def run(name: str) -> int:
     """Runs them on one chain; gives pytest's exit code."""
     started = time.monotonic()
     with NETWORKS[name]() as network:  # type: ignore[attr-defined]
-        print(f"\nThe tests of the contracts on {name} ({network})", flush=True)
         command = [str(ROOT / ".venv/bin/ape"), "test", "tests/contracts", "--network", network]
         for left_out in (DRAWN, *([DELEGATED] if name == "ganache" else [])):
             command += ["--deselect", f"tests/contracts/{left_out}"]
-        code = subprocess.run([*command, "-q", "-W", LEFT_OPEN], cwd=ROOT).returncode
-    print(f"{name}: exit code {code} after {time.monotonic() - started:.0f} s", flush=True)
-    return code
+        done = subprocess.run(
+            [*command, "-q", "-W", LEFT_OPEN], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    print(f"\nThe tests of the contracts on {name} ({network})\n{done.stdout.decode()}", flush=True)
+    print(f"{name}: exit code {done.returncode} after {time.monotonic() - started:.0f} s", flush=True)
+    return done.returncode
 
 
 if __name__ == "__main__":
     os.environ.setdefault("APE_DATA_FOLDER", str(ROOT / ".build" / "ape"))
-    sys.exit(max(run(name) for name in sys.argv[1:] or NETWORKS))
+    with ThreadPoolExecutor(2) as threads:
+        sys.exit(max(threads.map(run, sys.argv[1:] or NETWORKS)))

@@ -148,7 +148,10 @@ def test_an_operator_migrates_a_keyholder_with_one_command(tmp_path: Path) -> No
     shutil.copytree(OLD, folder)
     said = [CliRunner().invoke(cli, ["keyholder", "migrate", "--home", str(tmp_path)]) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
-    assert said[0].output == f"{folder / 'vault.sqlite'}: from schema 1 to 4\n"
+    assert said[0].output.splitlines() == [
+        f"{folder / 'vault.sqlite'}: from schema 1 to 4",
+        f"{folder / 'record-keys.sqlite'}: from schema 1 to 2",
+    ]
     assert said[1].output == "Nothing was due.\n"
     vault = Vault.open(folder)
     assert_all_there(vault)
