@@ -186,7 +186,7 @@ def calls(*functions: str) -> set[str]:
 
 
 def test_every_role_of_a_key_is_told() -> None:
-    in_logs = {"answered", "revocation relayed"}
+    in_logs = {"answered", "checked", "revocation relayed"}
     roles = {one for one in calls("info", "session_info") if one not in in_logs}
     rows = set(re.findall(r"^\| `([^`]+)` \|", TEXT.split("## 3.")[0], re.MULTILINE))
     assert roles == rows
