@@ -49,7 +49,8 @@ def filled(url: str) -> None:
     access = [{"address": to, "storageKeys": []}]
     web3.eth.send_transaction({"from": rich, "to": to, "gasPrice": 10**10, "accessList": access})
     fees = {"maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1}
-    web3.eth.send_transaction({"from": rich, "to": to, **fees})
+    newest = web3.eth.send_transaction({"from": rich, "to": to, **fees})
+    web3.eth.wait_for_transaction_receipt(newest)  # Anvil mines after it answered
 
 
 NODES: dict[str, Callable[[], AbstractContextManager[str]]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from eth_utils.crypto import keccak
 
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, Unreachable
 from consentry.keyholder.handover import took
 from consentry.keyholder.intake import Intake
 from consentry.keyholder.journal import LEFT
@@ -20,11 +20,12 @@ _MANY = 500  # records that are asked for at once
 @dataclass(slots=True)
 class Left:
     """How many records were let go; those that are ``kept``, since too few hold them; and why keyholders that
-    came after did not say that they hold all (by index)."""
+    came after did not say that they hold all (by index); ``silent``: one of them did not answer at all."""
 
     records: int = 0
     kept: list[bytes] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
+    silent: bool = False
 
 
 class Leaving(Intake):
@@ -49,7 +50,7 @@ class Leaving(Intake):
         if self._held_by(to, heirs, records, done) >= to.spared:
             self._vault.stock.let_go(records)
             done.records += len(records)
-        elif len(records) == 1 and self._on_chain(records[0]):
+        elif len(records) == 1 and (done.silent or self._on_chain(records[0])):
             done.kept += records
         elif len(records) == 1:  # a deposit that never came to its end: too few ever held it
             self._vault.stock.let_go(records)
@@ -72,4 +73,5 @@ class Leaving(Intake):
                 good.add(card.index)
             except ConsentryError as error:
                 done.reasons[card.index] = str(error)
+                done.silent |= isinstance(error, Unreachable)
         return len(good & set(to.members.indexes))
