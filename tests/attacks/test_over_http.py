@@ -11,8 +11,11 @@ import pytest
 from consentry.client import Proposal
 from consentry.keyholder.checks import DEAL, RELEASE
 from consentry.keyholder.http.door import Limits
-from tests.attacks import test_keyholder_checks, test_keyholder_service
+from consentry.keyholder.service import KeyholderService
+from consentry.keyholder.wire import PAGE
+from tests.attacks import test_keyholder_checks
 from tests.attacks.assurance import check_test, service_checks, service_test
+from tests.support.members import Change
 from tests.support.served import TOKEN, OverHttp, request, said, served
 from tests.support.world import World
 
@@ -33,20 +36,34 @@ def granted(world: World) -> Proposal:
 
 
 @pytest.fixture(scope="module")
-def web(world: World, deep: World) -> Iterator[list[OverHttp]]:
-    """All keyholders of both worlds, over HTTP."""
+def joined(joined: KeyholderService) -> Iterator[OverHttp]:
+    """The newcomer, over HTTP."""
+    with served(joined) as over:
+        yield over
+
+
+@pytest.fixture(scope="module")
+def web(world: World, deep: World, changing: Change) -> Iterator[list[list[OverHttp]]]:
+    """All keyholders of these worlds, over HTTP."""
     with ExitStack() as stack:
-        yield [stack.enter_context(served(one)) for one in [*world.keyholders, *deep.keyholders]]
+        worlds = (world, deep, changing.world)
+        yield [[stack.enter_context(served(one)) for one in each.keyholders] for each in worlds]
 
 
 @pytest.fixture
-def asked(world: World, deep: World, web: list[OverHttp], monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def asked(
+    world: World,
+    deep: World,
+    changing: Change,
+    web: list[list[OverHttp]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[bytes]:
     """Whatever asks a keyholder now does it over HTTP; gives the bytes of the refusals."""
     refusals: list[bytes] = []
-    for one in web:
+    for one in [*web[0], *web[1], *web[2]]:
         monkeypatch.setattr(one, "heard", refusals)
-    monkeypatch.setattr(world, "keyholders", web[:5])
-    monkeypatch.setattr(deep, "keyholders", web[5:])
+    for each, over in zip((world, deep, changing.world), web, strict=True):
+        monkeypatch.setattr(each, "keyholders", over)
     return refusals
 
 
@@ -74,8 +91,9 @@ def test_a_failed_check_is_the_one_refusal(
 def test_what_the_service_refuses_is_the_one_refusal(
     method: str, check: str, asked: list[bytes], request: pytest.FixtureRequest
 ) -> None:
-    attack(getattr(test_keyholder_service, service_test(method, check)), request)
-    assert set(asked) == {REFUSAL}
+    attack(service_test(method, check), request)
+    heard = asked or request.getfixturevalue("joined").heard
+    assert set(heard) == {REFUSAL}
 
 
 WORD = "0x" + "11" * 32
@@ -128,8 +146,8 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_nonsense_is_the_one_refusal(what: str, web: list[OverHttp]) -> None:
-    assert said(web[0].port, NONSENSE[what]) == REFUSAL
+def test_nonsense_is_the_one_refusal(what: str, web: list[list[OverHttp]]) -> None:
+    assert said(web[0][0].port, NONSENSE[what]) == REFUSAL
 
 
 def test_a_call_that_is_too_large_is_the_one_refusal(world: World) -> None:
@@ -141,10 +159,10 @@ def test_a_call_that_is_too_large_is_the_one_refusal(world: World) -> None:
         assert len(small.inner.journal()) == before
 
 
-def test_an_auditor_with_the_token_reads_the_journal(world: World, web: list[OverHttp]) -> None:
+def test_an_auditor_with_the_token_reads_the_journal(world: World, web: list[list[OverHttp]]) -> None:
     shown = said(
-        web[0].port, request("/v1/journal", method="GET", headers=f"Authorization: Bearer {TOKEN}\r\n")
+        web[0][0].port, request("/v1/journal", method="GET", headers=f"Authorization: Bearer {TOKEN}\r\n")
     )
     head, _, body = shown.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert len(json.loads(body)["rows"]) == len(web[0].inner.journal())
+    assert len(json.loads(body)["rows"]) == min(PAGE, len(web[0][0].inner.journal()))
