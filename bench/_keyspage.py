@@ -16,6 +16,7 @@ from bench._sealing import Beside
 from bench._watch import Spread
 
 MEDIAN, P95, TIMES, BESIDE = 60.0, 90.0, 2.0, 0.9
+ASKS = ("depth", "entry", "consent at head", "credential at head", "anchor")
 FIRST = 1.5  # times age, which was the target at first
 LIMIT = 200 << 20  # bytes of memory for one large file
 _HEAD = ("", "median ms", "p95 ms", "count")
@@ -78,11 +79,10 @@ class Page:
 
     def _floor(self) -> dict[str, object]:
         """What stands between the targets and what is measured."""
-        asks = ("depth", "entry", "consent at head", "credential at head", "anchor")
         return {
             "whole": f"{self.release['all'].median:.1f}",
             "disk": f"{self.release[WRITTEN].median:.1f}",
-            "node": f"{sum(self.release[f'check: {name}'].median for name in asks):.1f}",
+            "node": f"{sum(self.release[f'check: {name}'].median for name in ASKS):.1f}",
             "floors": [f"{one.floor / one.age:.2f}" for one in self.beside],
             "left": f"{max(0.0, self.beside[-1].floor / self.beside[-1].age / FIRST - 1):.0%}"
             if self.beside
@@ -93,8 +93,7 @@ class Page:
     def _least(self) -> dict[str, str]:
         """What opening takes where the node answers in no time: the client's part, and t releases side by
         side on these cores."""
-        asks = ("depth", "entry", "consent at head", "credential at head", "anchor")
-        release = self.release["all"].median - sum(self.release[f"check: {name}"].median for name in asks)
+        release = self.release["all"].median - sum(self.release[f"check: {name}"].median for name in ASKS)
         client = sum(self.opening[part].median for part in (AROUND, HALVES, BLOB, REST))
         cores = min(NEEDED, os.cpu_count() or 1)
         three = NEEDED * release / cores

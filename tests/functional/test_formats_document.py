@@ -79,8 +79,8 @@ ENCODED: dict[str, tuple[list[str], list[str] | None]] = {
     "Holding": (handing._HOLDING, None),
     "HandOver": (handover._ASKED, None),
     "HandedPage": (handover._PAGE, None),
-    "HandedStatement": (handover._STATEMENT, named(SignedStatement)),
-    "HandedStop": (handover._STOP, None),
+    "HandedStatement": (handover.STATEMENT, named(SignedStatement)),
+    "HandedStop": (handover.STOP, None),
     "HandedEnvelope": (handover._ENVELOPE, None),
     "TookOver": (handover._TOOK, None),
 }

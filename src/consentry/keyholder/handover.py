@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eth_utils.crypto import keccak
 
-from consentry.envelope.handing import Holding, hand_on
+from consentry.envelope.handing import Holding, Members, hand_on
 from consentry.envelope.leaf import Leaf
 from consentry.keyholder.card import KeyholderCard
 from consentry.keyholder.checks import Denied
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _MANY = 200  # statements, boxes or stops of one page
 _ASKED = ["bytes", "uint8", "bytes32"]  # keyholders.json of those that come after, what, and after which
 _PAGE = ["bytes[]", "bytes32"]  # things, and after which the next page is (zeros: there is none)
-_STATEMENT = ["bytes", "bytes"]
-_STOP = ["bytes32", "bytes32", "bytes"]
+STATEMENT = ["bytes", "bytes"]  # body, signature
+STOP = ["bytes32", "bytes32", "bytes"]  # patient, grant id, signature
 _ENVELOPE = ["bytes32", "bytes", "bytes32", "uint64", "uint32[]", "bytes[]"]
 _TOOK = ["bytes32", "bytes32[]"]  # the hash of keyholders.json, record ids
 
@@ -94,9 +94,7 @@ class Handover(Intake):
             document, what, after = abi_decode(_ASKED, call.body, "a call")
             to, taker = self._coming(document, call.caller)
             assert to.previous is not None
-            vault = self._vault.of(to.previous.generation)
-            with self._vault.transaction():
-                vault.shut()
+            self._vault.of(to.previous.generation).shut()
             things, following = self._things(to, taker.index, what, after)
             page = abi_encode(_PAGE, [things, following])
             info = handover_info(self._deployment, to, self._card.index, taker.index)
@@ -125,25 +123,25 @@ class Handover(Intake):
         assert to.previous is not None
         stock, first = self._vault.of(to.previous.generation).stock, int.from_bytes(after, "big")
         if what == What.ENVELOPES:
-            found = [self._handed(to, taker, one) for one in stock.envelopes(after)]
+            members = to.members
+            found = [self._handed(members, taker, one) for one in stock.envelopes(after)]
             return [one.encode() for one in found], found[-1].envelope if found else bytes(32)
         if first >= 2**63 or what > What.ENVELOPES:
             raise Denied("page")
         if what == What.STATEMENTS:
-            things = [abi_encode(_STATEMENT, [s.body, s.signature]) for s in stock.statements(first, _MANY)]
+            things = [abi_encode(STATEMENT, [s.body, s.signature]) for s in stock.statements(first, _MANY)]
         elif what == What.BOXES:
             things = stock.boxes(first, _MANY)
         else:
-            stops = self._vault.stops()[first : first + _MANY]
-            things = [abi_encode(_STOP, list(stop)) for stop in stops]
+            things = [abi_encode(STOP, list(stop)) for stop in stock.stops(first, _MANY)]
         return things, (first + len(things)).to_bytes(32, "big") if len(things) == _MANY else bytes(32)
 
-    def _handed(self, to: Roster, taker: int, stocked: Stocked) -> HandedEnvelope:
+    def _handed(self, to: Members, taker: int, stocked: Stocked) -> HandedEnvelope:
         records = {}
         for position, held in stocked.records.items():
             leaf = Leaf.decode(held.open_part, held.sealed_part)
             holding = Holding.decode(held.share)
-            part = hand_on(leaf.record_id, holding, self._card.index, to.members)[taker]
+            part = hand_on(leaf.record_id, holding, self._card.index, to)[taker]
             if part.values:
                 given = Held(held.header, held.open_part, held.sealed_part, part.encode())
                 records[position] = given.encode()

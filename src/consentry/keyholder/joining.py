@@ -12,12 +12,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
 from consentry.envelope.deposit import Header
-from consentry.envelope.handing import Holding, check_holding, together
+from consentry.envelope.handing import Holding, Members, check_holding, together
 from consentry.envelope.leaf import Leaf, record_id
 from consentry.errors import IntegrityError, ShareMismatch
 from consentry.files import write_private
@@ -58,13 +59,18 @@ class Joining(Taking):
         """Envelope by envelope, in the order of their hashes, as all dealers give them."""
         after = self._noted(notes)
         streams = [self._stream(dealer, after) for dealer in self._dealers]
-        for number, (envelope, alike) in enumerate(groupby(heapq.merge(*streams), key=itemgetter(0)), 1):
-            self._envelope(envelope, {dealer: HandedEnvelope.decode(one) for _, dealer, one in alike})
+        merged = heapq.merge(*streams, key=itemgetter(0))
+        for number, (envelope, alike) in enumerate(groupby(merged, key=itemgetter(0)), 1):
+            self._envelope(envelope, {dealer: one for _, dealer, one in alike})
             self._progress(self._done)
             if number % _NOTED == 0:
                 words = {"keyholders": self._roster.hash.hex(), "after": envelope.hex()}
                 write_private(notes, json.dumps(words).encode())
         notes.unlink(missing_ok=True)
+
+    @cached_property
+    def _groups(self) -> tuple[Members, ...]:
+        return self._roster.groups
 
     def _noted(self, notes: Path) -> bytes:
         try:
@@ -75,10 +81,11 @@ class Joining(Taking):
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return bytes(32)
 
-    def _stream(self, dealer: int, after: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    def _stream(self, dealer: int, after: bytes) -> Iterator[tuple[bytes, int, HandedEnvelope]]:
         try:
             for thing in self._pages(dealer, What.ENVELOPES, after):
-                yield HandedEnvelope.decode(thing).envelope, dealer, thing
+                one = HandedEnvelope.decode(thing)
+                yield one.envelope, dealer, one
         except IntegrityError as error:
             self._done.left[f"dealer {dealer}, from some envelope on"] = str(error)
 
@@ -127,7 +134,7 @@ class Joining(Taking):
         for dealer, (*one, share) in opened.items():
             with self._spoiled_by(dealer):
                 holding = Holding.decode(share)
-                check_holding(leaf, self._roster.groups, self._card.index, holding)
+                check_holding(leaf, self._groups, self._card.index, holding)
                 if (tuple(one), {path[-1:] for path in holding.values}) != (both, {bytes([dealer])}):
                     raise ShareMismatch("another leaf, or what another dealer gave")
                 good.append(holding)

@@ -216,7 +216,7 @@ class Roster:
         ``deployment`` came to this one, each time as they approved. Raises `IntegrityError`, `NotApproved`,
         and as `read`."""
         roster = cls.read(path)
-        if expected not in (roster.hash, *(one.hash for one in roster.line if deployment)):
+        if expected not in (roster.hashes if deployment else (roster.hash,)):
             raise IntegrityError(
                 f"{path.name} is not the one that the deployment names; get it again from who deployed"
             )

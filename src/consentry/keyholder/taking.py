@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 from consentry.consent.box import KeyBox
 from consentry.envelope.statement import SignedStatement
 from consentry.errors import IntegrityError, KeyholderRefused, Refused
-from consentry.keyholder.handover import What, asked, handover_info, page_of
+from consentry.keyholder.handover import STATEMENT, STOP, What, asked, handover_info, page_of
 from consentry.keyholder.intake import Intake
 from consentry.keyholder.messages import Call, Keyholder, subject_of_stop
 from consentry.keyholder.roster import Roster
@@ -72,7 +72,7 @@ class Taking(Intake):
         self._progress(self._done)
 
     def _statement(self, thing: bytes) -> bool:
-        signed = SignedStatement(*abi_decode(["bytes", "bytes"], thing, "a statement"))
+        signed = SignedStatement(*abi_decode(STATEMENT, thing, "a statement"))
         found = signed.statement
         if signed in self._vault.statements(found.patient, found.segment):
             return False
@@ -88,7 +88,7 @@ class Taking(Intake):
         return True
 
     def _stop(self, thing: bytes) -> bool:
-        patient, grant_id, signature = abi_decode(["bytes32", "bytes32", "bytes"], thing, "a stop")
+        patient, grant_id, signature = abi_decode(STOP, thing, "a stop")
         if self._vault.stopped(patient, grant_id):
             return False
         self.stop(patient, grant_id, signature)
@@ -97,7 +97,7 @@ class Taking(Intake):
     def _believe(self, what: What, thing: bytes) -> bool:
         """Takes what a dealer that is honest took once, when its signer might."""
         if what is What.STATEMENTS:
-            signed = SignedStatement(*abi_decode(["bytes", "bytes"], thing, "a statement"))
+            signed = SignedStatement(*abi_decode(STATEMENT, thing, "a statement"))
             one = signed.statement
             body = {"patient": one.patient, "segment": one.segment, "hash": one.hash, "version": one.version}
             self._take("statement", one.hash, body, lambda: self._vault.add_statement(one, signed))
@@ -108,10 +108,9 @@ class Taking(Intake):
             body = {**names, "segment": box.segment, "version": box.version}
             self._take("box", box.hash, body, lambda: self._vault.add_box(*fields))
         else:
-            patient, grant_id, signature = abi_decode(["bytes32", "bytes32", "bytes"], thing, "a stop")
-            body = {"patient": patient, "grant": grant_id}
-            stop = (patient, grant_id, signature)
-            self._take("stop", subject_of_stop(*stop[:2]), body, lambda: self._vault.add_stop(*stop))
+            patient, grant_id, signature = abi_decode(STOP, thing, "a stop")
+            body, subject = {"patient": patient, "grant": grant_id}, subject_of_stop(patient, grant_id)
+            self._take("stop", subject, body, lambda: self._vault.add_stop(patient, grant_id, signature))
         return True
 
     # --- one dealer

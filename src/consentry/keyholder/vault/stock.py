@@ -10,7 +10,15 @@ from sqlalchemy import delete, select
 
 from consentry.envelope.statement import SignedStatement
 from consentry.keyholder.held import Held
-from consentry.keyholder.vault.tables import boxes, envelopes, record_keys, records, statements, unanchored
+from consentry.keyholder.vault.tables import (
+    boxes,
+    envelopes,
+    record_keys,
+    records,
+    statements,
+    stops,
+    unanchored,
+)
 
 if TYPE_CHECKING:
     from consentry.keyholder.vault.books import Vault
@@ -49,6 +57,13 @@ class Stock:
         asked = select(boxes.c.box).order_by(boxes.c.place).offset(first).limit(most)
         with self._vault._data.reading() as connection:
             return list(connection.scalars(asked).all())
+
+    def stops(self, first: int, most: int) -> list[tuple[bytes, bytes, bytes]]:
+        """``most`` stops from the ``first`` on, by patient and grant id: each with its signature."""
+        asked = select(stops.c.patient, stops.c.grant_id, stops.c.signature)
+        asked = asked.order_by(stops.c.patient, stops.c.grant_id).offset(first).limit(most)
+        with self._vault._data.reading() as connection:
+            return [(one.patient, one.grant_id, one.signature) for one in connection.execute(asked)]
 
     def envelopes(self, after: bytes) -> list[Stocked]:
         """Some of the envelopes whose hashes come ``after`` that one, in the order of their hashes; none
