@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from consentry.chain import functions
 from consentry.chain.deployments import Deployed
 from consentry.chain.endpoint import Endpoint
 from consentry.chain.endpoints import Endpoints
@@ -58,7 +59,7 @@ class Agreed(Rpc):
 
     def call(self, contract: str, function: str, *args: Any, at: int | str = "latest") -> Any:
         """See `Rpc.call`."""
-        self._contracts[contract].functions[function](*args)  # what cannot be asked is no endpoint's fault
+        functions.function(contract, function).asked(*args)  # what cannot be asked is no endpoint's fault
         head, there = self._head()
         block = head.number if at == "latest" else at
         return self.endpoints.ask(

@@ -9,16 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
+from eth_abi.exceptions import DecodingError
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider, Web3
-from web3.exceptions import (
-    ABIFunctionNotFound,
-    BadFunctionCallOutput,
-    BadResponseFormat,
-    MismatchedABI,
-    Web3RPCError,
-)
+from web3.exceptions import BadResponseFormat, MismatchedABI, Web3RPCError
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -130,7 +125,7 @@ def asking() -> Iterator[None]:
     except Exception as error:
         if (refused := named_error(error)) is not None:
             raise refused from None
-        if isinstance(error, BadFunctionCallOutput):
+        if isinstance(error, DecodingError):
             raise Unreachable(
                 f"the chain's node gave an answer that cannot be read: it has lost blocks, or lies; {_OTHER}"
             ) from None
@@ -144,7 +139,7 @@ def reading() -> Iterator[None]:
     """Within `asking`, where a node is only read: gives `Unreachable` for an answer of another shape."""
     try:
         yield
-    except (ConsentryError, OSError, ABIFunctionNotFound):
+    except (ConsentryError, OSError):
         raise
     except (AttributeError, LookupError, MismatchedABI, TypeError, ValueError) as error:
         raise Unreachable(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from eth_abi.abi import decode
-from eth_utils.abi import collapse_if_tuple
-from eth_utils.crypto import keccak
 from web3.exceptions import ContractLogicError
+from web3.types import RPCResponse
 
-from consentry.chain.manifest import NAMES, abi
+from consentry.chain.manifest import NAMES, abi, selector_of, types_of
 from consentry.consent.rule import Reason
 from consentry.errors import ContractRefused
 
@@ -32,6 +32,17 @@ def named_error(error: Exception) -> ContractRefused | None:
         return ContractRefused(name, values)
     except Exception:  # an error whose data does not fit its own ABI is still a refusal
         return ContractRefused(name, {})
+
+
+def reverted(response: RPCResponse) -> RPCResponse:
+    """Gives an answer back, unless the node says in it that a call reverted: nodes say so by an error's data,
+    by its words, or by both. Then it raises `ContractLogicError` with that data."""
+    error: Any = response.get("error")
+    if isinstance(error, dict):
+        data, said = error.get("data"), str(error.get("message"))
+        if "revert" in said or (isinstance(data, str) and data.startswith("0x") and len(data) > 2):
+            raise ContractLogicError(said, data=data)
+    return response
 
 
 def _revert_data(error: Exception) -> bytes | None:
@@ -60,8 +71,6 @@ def _errors() -> dict[bytes, ErrorType]:
     for contract in NAMES:
         for item in abi(contract):
             if item["type"] == "error":
-                types = [collapse_if_tuple(dict(field)) for field in item["inputs"]]
                 names = [field["name"] for field in item["inputs"]]
-                selector = keccak(text=f"{item['name']}({','.join(types)})")[:4]
-                found[selector] = (item["name"], types, names)
+                found[selector_of(item)] = (item["name"], types_of(item["inputs"]), names)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +14,14 @@ from eth_utils.abi import event_abi_to_log_topic
 from hexbytes import HexBytes
 from web3 import EthereumTesterProvider, Web3
 from web3.exceptions import BlockNotFound, Web3Exception, Web3RPCError
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, RPCResponse
 
+from consentry.chain import functions
 from consentry.chain.deployments import Deployed
 from consentry.chain.manifest import NAMES, abi
 from consentry.chain.node import asking, identify, reading
 from consentry.chain.proof import Header, Log, prove_header, prove_logs
+from consentry.chain.refusals import reverted
 from consentry.chain.sending import Sender
 from consentry.chain.transaction import Call, Receipt
 from consentry.errors import BlockUnproved, WrongChain
@@ -95,14 +97,17 @@ class Rpc:
 
     def call(self, contract: str, function: str, *args: Any, at: int | str = "latest") -> Any:
         """The answer of a view at head, or at the block ``at``."""
+        view = functions.function(contract, function)
+        asked = {"to": self._contracts[contract].address, "data": view.asked(*args)}
         with self._reading():
-            return self._contracts[contract].functions[function](*args).call(block_identifier=at)  # type: ignore[arg-type]
+            answer = self._ask("eth_call", asked, hex(at) if isinstance(at, int) else at, failed=reverted)
+            return view.answered(HexBytes(answer))
 
     def send(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:
         """Sends one transaction and waits for it; see `Sender.send`."""
         with self._lock, self._guard():
-            bound = self._contracts[contract].functions[function](*args)
-            call = Call(bound.address, bound._encode_transaction_data())
+            data = functions.function(contract, function).asked(*args)
+            call = Call(self._contracts[contract].address, data)
             self.receipts.append(self._sender.send(signer, call))
             return self.receipts[-1]
 
@@ -179,8 +184,9 @@ class Rpc:
             block = self._ask("eth_getBlockByNumber", number, False)
             return [self._ask("eth_getTransactionReceipt", one) for one in block["transactions"]]
 
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        return self.web3.manager.request_blocking(RPCEndpoint(method), list(arguments))
+    def _ask(self, method: str, *arguments: Any, failed: Callable[[RPCResponse], Any] | None = None) -> Any:
+        """The node's answer as it is; ``failed`` may give an error another name."""
+        return self.web3.manager.request_blocking(RPCEndpoint(method), list(arguments), failed)
 
     @property
     def _inside(self) -> bool:
