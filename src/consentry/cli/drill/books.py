@@ -10,7 +10,8 @@ from pathlib import Path
 
 from consentry.chain import LocalSigner
 from consentry.cli.demo.ending import check, shown
-from consentry.cli.drill.tries import Drill
+from consentry.cli.demo.stage import StoryBroken
+from consentry.cli.drill.tries import READINGS, Drill
 from consentry.cli.insider.disk import cut_journal, edit_journal, vault_file
 from consentry.cli.terminal import plural
 from consentry.evidence import Finding, audit
@@ -27,10 +28,14 @@ def play(drill: Drill) -> None:
         plural(len(before), "finding"),
         _said(before),
     )
-    _audited(drill, 1, "edits a row of its journal: another name", edit_journal)
-    _audited(drill, 2, "cuts the tail off its journal", cut_journal)
-    _audited(drill, 3, "writes its journal anew, and signs every row of it", lambda _: rewrite(drill, 3))
-    _forked(drill, 4)
+    one, two, three, *_ = drill.opened()[0].keyholders  # whose journals have a release
+    _audited(drill, one, "edits a row of its journal: another name", edit_journal)
+    _audited(drill, two, "cuts the tail off its journal", cut_journal)
+    _audited(
+        drill, three, "writes its journal anew, and signs every row of it", lambda _: rewrite(drill, three)
+    )
+    _shown_two(drill, one)
+    _answered_twice(drill, two)
 
 
 def _said(findings: list[Finding]) -> str:
@@ -46,7 +51,7 @@ def _audited(drill: Drill, index: int, what: str, forge: Callable[[Path], object
     drill.line(f"keyholder {index}", what, "" if findings else "nobody sees it", _said(findings[:1]))
 
 
-def _forked(drill: Drill, index: int) -> None:
+def _shown_two(drill: Drill, index: int) -> None:
     """Two auditors, who have no answers of anybody's, compare what they were shown."""
     stage = drill.stage
     with _put_right(vault_file(stage, index)):
@@ -58,6 +63,27 @@ def _forked(drill: Drill, index: int) -> None:
     what = "shows two auditors different journals, both well signed"
     met = f"{_said(together[:1])} (the second auditor alone: {plural(len(alone), 'finding')})"
     drill.line(f"keyholder {index}", what, "" if together else "nobody sees it", met)
+
+
+def _answered_twice(drill: Drill, index: int) -> None:
+    """It takes back what it did since before a reading, and goes on answering: so it signs other rows of
+    numbers that it signed before, and the reader has both."""
+    vault = vault_file(drill.stage, index)
+    kept = _read_by(drill, index, vault)
+    with _put_right(vault):
+        with closing(sqlite3.connect(vault)) as database, database:
+            database.execute("DELETE FROM journal WHERE row >= ?", (kept,))
+        drill.cheated(index, "cuts its last answer off its journal, and goes on answering")
+
+
+def _read_by(drill: Drill, index: int, vault: Path) -> int:
+    """How many rows that journal had before a reading in which its keyholder was heard."""
+    for _ in range(READINGS):
+        with closing(sqlite3.connect(vault)) as database:
+            [(rows,)] = database.execute("SELECT COUNT(*) FROM journal").fetchall()
+        if index in drill.opened()[0].keyholders:
+            return int(rows)
+    raise StoryBroken(f"keyholder {index} is late each time")
 
 
 def rewrite(drill: Drill, index: int) -> None:

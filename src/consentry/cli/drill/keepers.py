@@ -10,7 +10,7 @@ from dataclasses import replace
 from consentry.cli.drill.tries import Drill, several
 from consentry.cli.insider.disk import vault_file
 from consentry.envelope.leaf import Leaf
-from consentry.errors import ConsentryError, TooFewKeyholders
+from consentry.errors import TooFewKeyholders
 from consentry.keyholder.held import Held
 from consentry.keyholder.vault import Vault
 from consentry.keys.shamir import commitment, new_secret
@@ -44,19 +44,8 @@ def forged_leaf(held: Held) -> Held:
 
 
 def _one(drill: Drill, index: int, what: str, lie: Lie) -> None:
-    """The clinician opens, and names it."""
     with lying(drill, index, lie):
-        try:
-            opened, whole = drill.opened()
-        except ConsentryError as error:
-            drill.line(f"keyholder {index}", what, f"the reading stopped: {type(error).__name__}", "")
-            return
-    named = any(cheat.startswith(f"keyholder {index}: ") for cheat in opened.cheats)
-    proved = drill.proved(opened.proofs)
-    well = {"is not named": named, "is named without proof": bool(proved), "the bytes are others": whole}
-    got = "; ".join(what for what, holds in well.items() if not holds)
-    met = f"{', '.join(opened.cheats)}; {proved}; opened by {several(opened.keyholders)}, byte for byte"
-    drill.line(f"keyholder {index}", what, got, met)
+        drill.cheated(index, what)
 
 
 def _three(drill: Drill) -> None:
@@ -91,19 +80,25 @@ def lying(drill: Drill, index: int, lie: Lie) -> Iterator[None]:
         _hold(drill, index, record_id, true)
 
 
-def held(drill: Drill, index: int, record_id: bytes) -> Held:
-    """What keyholder ``index`` holds of a record."""
+def held(drill: Drill, index: int, record_id: bytes, generation: str = "") -> Held:
+    """What keyholder ``index`` holds of a record, in the first group or another (`Roster.generation`)."""
     with closing(Vault.open(vault_file(drill.stage, index).parent, new=False)) as vault:
-        found = vault.find(record_id)
+        found = vault.of(generation).find(record_id)
     assert found is not None
     return found
 
 
+def record_key(drill: Drill, index: int, record_id: bytes) -> bytes:
+    """The key under which keyholder ``index`` keeps what the contributor dealt it of a record."""
+    with closing(sqlite3.connect(vault_file(drill.stage, index).parent / "record-keys.sqlite")) as keys:
+        asked = "SELECT key FROM record_keys WHERE record_id = ? AND generation = ''"
+        [(key,)] = keys.execute(asked, (record_id,)).fetchall()
+    return bytes(key)
+
+
 def _hold(drill: Drill, index: int, record_id: bytes, held: Held) -> None:
     """Writes past the keyholder, as whoever has its disk can."""
-    file = vault_file(drill.stage, index)
-    with closing(sqlite3.connect(file.parent / "record-keys.sqlite")) as keys:
-        [(key,)] = keys.execute("SELECT key FROM record_keys WHERE record_id = ?", (record_id,)).fetchall()
-    with closing(sqlite3.connect(file)) as database, database:
-        values = (held.seal(key), record_id)
-        database.execute("UPDATE records SET sealed = ? WHERE record_id = ?", values)
+    sealed = held.seal(record_key(drill, index, record_id))
+    with closing(sqlite3.connect(vault_file(drill.stage, index))) as database, database:
+        asked = "UPDATE records SET sealed = ? WHERE record_id = ? AND generation = ''"
+        database.execute(asked, (sealed, record_id))

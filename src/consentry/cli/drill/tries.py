@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from consentry.keyholder.messages import Call, Keyholder, ReleaseAsked, release_
 from consentry.keys.hpke import unwrap
 
 NOTHING = "nothing"
+READINGS = 5
+"""So often somebody opens until a keyholder that is late is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,51 +99,84 @@ class Drill:
         with opened.file as file:
             return opened, file.read() == self.body
 
-    def proved(self, files: Iterable[Path]) -> str:
-        """What those proofs are worth to a third party, who checks them with public things alone; empty where
-        one proves nothing, or there is none."""
-        proofs = [Proof.load(file) for file in files]
+    def met(self, index: int) -> tuple[Opened, bool]:
+        """As `opened`, once more while keyholder ``index`` is so late that the others open without it."""
+        for _ in range(READINGS):
+            opened, whole = self.opened()
+            if index in opened.keyholders or accused(opened, index):
+                break
+        return opened, whole
+
+    def cheated(self, index: int, what: str) -> None:
+        """Keyholder ``index`` cheats, and the clinician opens: with the others, naming it, and
+        keeping the proof."""
         try:
-            for proof in proofs:
-                proof.verify(self.stage.chain, self.stage.group.roster)
+            opened, whole = self.met(index)
+        except ConsentryError as error:
+            self.line(f"keyholder {index}", what, f"the reading stopped: {type(error).__name__}", "")
+            return
+        proved = self.proved(opened.proofs)
+        well = {
+            "is not named": accused(opened, index),
+            "is named without proof": bool(proved),
+            "the bytes are others": whole,
+        }
+        got = "; ".join(what for what, holds in well.items() if not holds)
+        met = f"{', '.join(opened.cheats)}; {proved}; opened by {several(opened.keyholders)}, byte for byte"
+        self.line(f"keyholder {index}", what, got, met)
+
+    def proved(self, files: Iterable[Path]) -> str:
+        """What those proofs say to a third party, who checks them with public things alone; empty where one
+        proves nothing, or there is none."""
+        try:
+            said = [Proof.load(file).verify(self.stage.chain, self.stage.group.roster) for file in files]
         except ConsentryError:
             return ""
-        return "the proof convinces anybody" if proofs else ""
+        return f"proved to anybody: “{'”, “'.join(said)}”" if said else ""
 
     def present(
         self, who: str, what: str, caller: str, calls: Callable[[Keyholder], Call], reply_seed: bytes
     ) -> None:
         """Presents ``calls`` to every keyholder in the name of ``caller``; whatever comes back is opened with
         the X-Wing seed that the attacker holds, and counted."""
-        got, met = self.taken(caller, calls, reply_seed)
-        self.line(who, what, got, met)
+        self.line(who, what, *self.taken(caller, calls, reply_seed))
 
-    def taken(self, caller: str, calls: Callable[[Keyholder], Call], reply_seed: bytes) -> tuple[str, str]:
-        """As `present`: what was got (empty: nothing), and what stood against it."""
-        taken, said = list[int](), Counter[str]()
-        self.refusals(caller)
-        for keyholder in self.stage.keyholders:
+    def taken(
+        self, caller: str, calls: Callable[[Keyholder], Call], reply_seed: bytes, *only: Keyholder
+    ) -> tuple[str, str]:
+        """As `present`, or to ``only`` those: what was got (empty: nothing), and what stood against it."""
+
+        def ask(keyholder: Keyholder) -> bytes:
             call = calls(keyholder)
+            released, entry = keyholder.release(call), ReleaseAsked.decode(call.body).entry
+            deployment, index = self.stage.chain.deployment, keyholder.card.index
+            return unwrap(
+                released.sealed, reply_seed, release_info(deployment, self.stage.patient, entry, index)
+            )
+
+        return self.asked(caller, ask, *only)
+
+    def asked(self, caller: str, ask: Callable[[Keyholder], bytes], *only: Keyholder) -> tuple[str, str]:
+        """What ``ask`` gets out of every keyholder, or ``only`` of those, in the name of ``caller``; and what
+        stood against it."""
+        taken, said, keyholders = list[int](), Counter[str](), only or self.stage.keyholders
+        self.refusals(caller, keyholders)
+        for keyholder in keyholders:
             try:
-                released = keyholder.release(call)
-            except ConsentryError as error:
-                said[type(error).__name__] += 1
-                continue
-            entry, patient = ReleaseAsked.decode(call.body).entry, self.stage.patient
-            info = release_info(self.stage.chain.deployment, patient, entry, keyholder.card.index)
-            try:
-                taken.append(len(unwrap(released.sealed, reply_seed, info)))
+                taken.append(len(ask(keyholder)))
             except WrapBroken:
                 said["sealed to a key of another"] += 1
-        checks = Counter(f"check “{one}”" for one in self.refusals(caller))
+            except ConsentryError as error:
+                said[type(error).__name__] += 1
+        checks = Counter(f"check “{one}”" for one in self.refusals(caller, keyholders))
         got = f"{sum(taken):,} bytes, of {plural(len(taken), 'keyholder')}" if taken else ""
         return got, "; ".join([*counted(said), *counted(checks)])
 
-    def refusals(self, caller: str) -> list[str]:
-        """The checks by which keyholders refused ``caller`` since this was asked before, as their journals
-        tell; a caller is told none."""
+    def refusals(self, caller: str, keyholders: Sequence[Keyholder]) -> list[str]:
+        """The checks by which ``keyholders`` refused ``caller`` since this was asked before, as their
+        journals tell; a caller is told none."""
         found = []
-        for keyholder in self.stage.keyholders:
+        for keyholder in keyholders:
             index, rows = keyholder.card.index, keyholder.journal()
             new = rows[self._seen.get(index, 0) :]
             self._seen[index] = len(rows)
@@ -158,6 +193,11 @@ def counted(found: Counter[str]) -> list[str]:
     return [f"{name} ×{count}" if count > 1 else name for name, count in found.items()]
 
 
+def accused(opened: Opened, index: int) -> bool:
+    """Whether the reader named that keyholder."""
+    return any(cheat.startswith(f"keyholder {index}: ") for cheat in opened.cheats)
+
+
 def several(indexes: Iterable[int]) -> str:
     """As in "1, 2 and 5"."""
     *first, last = map(str, indexes)
@@ -172,4 +212,4 @@ def revolving(count: int, size: int) -> list[tuple[int, ...]]:
     return revolving(count - 1, size) + with_last
 
 
-__all__ = ["Drill", "Try", "counted", "revolving", "several"]
+__all__ = ["READINGS", "Drill", "Try", "accused", "counted", "revolving", "several"]
