@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from consentry.chain import Chain, Deployments
 from consentry.cli.daemons import Daemon
 from consentry.cli.home import Home
 from consentry.cli.terminal import PASSPHRASE
-from consentry.errors import NotFound, Unreachable
+from consentry.errors import NotFound, Refused, Unreachable
 from consentry.keyholder.local import create_keyholders, open_keyholders, passphrase_of
 from consentry.keyholder.messages import Keyholder
 from consentry.keyholder.place import Place
@@ -62,32 +63,51 @@ class Services:
             Deployments(self.folder / str(index) / "deployments.json").add(chain.deployed)
         self.start(*everyone)
         self._opened = open_keyholders(self.folder, self.roster, chain)
-        return self._opened
+        return [*self._opened]
 
     def start(self, *indexes: int) -> None:
         """Starts some, side by side, and waits until each is ready. Raises `Unreachable` with what it said,
         `NotFound` where the command is not installed."""
         for index in indexes:
-            place, url = Place(self.folder / str(index)), self.roster.keyholders[index - 1].url
-            words: list[str | Path] = [
-                _command(),
-                "keyholder",
-                "serve",
-                "--home",
-                place.path,
-                "--host",
-                _HOST,
-            ]
-            env = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
-            self.running[index] = Daemon(
-                [*words, "--port", str(_port(url)), "--rpc", self.node],
-                {**env, PASSPHRASE: passphrase_of(place)},
-                self.folder / f"{index}.log",
-            )
+            port = str(_port(self.roster.card(index).url))
+            home, log = str(self.folder / str(index)), self.folder / f"{index}.log"
+            words = [_command(), "keyholder", "serve", "--home", home, "--host", _HOST, "--port", port]
+            self.running[index] = Daemon(words, self._environment(index), log)
         for index in indexes:
-            url, daemon = self.roster.keyholders[index - 1].url, self.running[index]
+            url, daemon = self.roster.card(index).url, self.running[index]
             if not daemon.becomes(lambda url=url: is_ready(url), START_SECONDS):  # type: ignore[misc]
                 raise Unreachable(f"keyholder {index} does not serve: {daemon.said().strip()[-500:]}")
+
+    def type(self, index: int, *words: str) -> str:
+        """What the command `consentry keyholder` writes that one of them types, in ``folder``. Raises
+        `Refused` with that where it fails, `NotFound`."""
+        words = (_command(), "keyholder", words[0], "--home", str(index), *words[1:])
+        done = subprocess.run(  # noqa: S603
+            words,
+            cwd=self.folder,
+            env=self._environment(index),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Refused(f"keyholder {index} cannot {words[2]}: {done.stderr.strip()[-500:]}")
+        return done.stdout + done.stderr
+
+    def follow(self, roster: Roster, chain: Chain) -> list[Keyholder]:
+        """From now on they are those of ``roster``, who start anew; who left goes on as it was. Gives them as
+        callers meet them. Raises `Unreachable`."""
+        self.stop(*roster.keys.keys() & self.running.keys())
+        self.roster = roster
+        self.start(*roster.keys)
+        found = open_keyholders(self.folder, roster, chain)
+        self._opened += found
+        return found
+
+    def _environment(self, index: int) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
+        return {**env, PASSPHRASE: passphrase_of(Place(self.folder / str(index))), "CONSENTRY_RPC": self.node}
 
     def stop(self, *indexes: int) -> None:
         """Has some stop, as SIGTERM does."""
