@@ -1,12 +1,11 @@
-"""Sealing and opening beside `age`: in memory, in turn; and one large file as a process, for its memory.
+"""Sealing and opening beside `age`: files in memory, in turn; and one large file as a process: its memory.
 
-``python -m bench._sealing seal|open SOURCE SINK`` is that process.
+``python -m bench._sealing seal SOURCE SINK`` and ``open SOURCE SINK DIGEST`` (hex) are that process.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import secrets
 import subprocess
@@ -19,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import BinaryIO, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -42,11 +40,6 @@ class Beside:
     rounds: int
 
 
-class _Nowhere(io.RawIOBase):
-    def write(self, data: object) -> int:
-        return len(data)  # type: ignore[arg-type]
-
-
 @contextmanager
 def memory() -> Iterator[Path]:
     """A folder that is in memory, where the system has one."""
@@ -56,35 +49,30 @@ def memory() -> Iterator[Path]:
 
 
 def beside_age(size: int, rounds: int) -> list[Beside]:
-    """Seals and opens ``size`` bytes in memory, ours in this process and `age` as one of its own, whose files
-    are in memory too; in turn, after a round that does not count."""
+    """Seals and opens ``size`` bytes, ours in this process and `age` as one of its own, both out of a file in
+    memory into another: in turn, after a round that does not count."""
     with memory() as folder:
         data = secrets.token_bytes(size)
-        (folder / "plain").write_bytes(data)
+        plain, sealed, theirs, out = (folder / name for name in ("plain", "sealed", "theirs", "out"))
+        plain.write_bytes(data)
         recipient = keys(folder)
-        blob = io.BytesIO()
-        seal.seal(io.BytesIO(data), blob, KEY, BOUND)
-        sealed = blob.getvalue()
-        write = ["age", "-R", str(recipient), str(folder / "plain")]
-        read = ["age", "-d", "-i", str(folder / "id"), str(folder / "sealed")]
-        subprocess.run([write[0], "-o", str(folder / "sealed"), *write[1:]], check=True)
+        anchored = sealing(plain, sealed)
+        write = ["age", "-R", str(recipient), "-o"]
+        read = ["age", "-d", "-i", str(folder / "id"), "-o"]
+        subprocess.run([*write, str(theirs), str(plain)], check=True)
         ways: dict[str, tuple[Callable[[], object], list[str]]] = {
-            "seal": (lambda: seal.seal(io.BytesIO(data), cast("BinaryIO", _Nowhere()), KEY, BOUND), write),
-            "open": (lambda: opened(sealed), read),
+            "seal": (partial(sealing, plain, out), [*write, str(out), str(plain)]),
+            "open": (partial(opening, sealed, out, anchored), [*read, str(out), str(theirs)]),
         }
         found = []
         for name, (ours, words) in ways.items():
-            pairs = [(clock(ours), clock(partial(to_nowhere, words))) for _ in range(rounds + 1)][1:]
-            mine, theirs = zip(*pairs, strict=True)
+            run = partial(subprocess.run, words, check=True)
+            pairs = [(clock(ours), clock(run)) for _ in range(rounds + 1)][1:]
+            mine, other = zip(*pairs, strict=True)
             bare = median(clock(partial(digest, data)) for _ in range(rounds))
-            speeds = (size / median(mine), size / median(theirs))
+            speeds = (size / median(mine), size / median(other))
             found.append(Beside(name, *speeds, median(b / a for a, b in pairs), size / bare, rounds))
         return found
-
-
-def to_nowhere(words: list[str]) -> None:
-    """Runs a process whose output nobody keeps."""
-    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
 
 
 def clock(work: Callable[[], object]) -> float:
@@ -94,10 +82,16 @@ def clock(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def opened(sealed: bytes) -> None:
-    """As a reader does it: the digest that was anchored, then the chunks into memory."""
-    hashlib.sha256(sealed).digest()
-    seal.unseal(io.BytesIO(sealed), io.BytesIO(), KEY, BOUND)
+def sealing(source: Path, sink: Path) -> bytes:
+    """Seals one file into another; gives the blob's SHA-256."""
+    with source.open("rb") as plain, sink.open("wb") as target:
+        return seal.seal(plain, target, KEY, BOUND)
+
+
+def opening(source: Path, sink: Path, anchored: bytes) -> None:
+    """Opens one file into another, as a reader does it: against the digest that was anchored."""
+    with source.open("rb") as blob, sink.open("w+b") as target:
+        seal.unseal(blob, target, KEY, BOUND, anchored)
 
 
 def digest(data: bytes) -> None:
@@ -116,19 +110,16 @@ def keys(folder: Path) -> Path:
     return folder / "recipient"
 
 
-def main(way: str, source: Path, sink: Path) -> None:
-    """Seals or opens one file."""
-    with source.open("rb") as plain, sink.open("w+b") as target:
-        if way == "seal":
-            seal.seal(plain, target, KEY, BOUND)
-        else:
-            hashlib.file_digest(plain, "sha256")
-            plain.seek(0)
-            seal.unseal(plain, target, KEY, BOUND)
-        target.flush()
-        os.fsync(target.fileno())
+def main(way: str, source: Path, sink: Path, anchored: str = "") -> None:
+    """Seals or opens one file, onto the disk."""
+    if way == "seal":
+        sealing(source, sink)
+    else:
+        opening(source, sink, bytes.fromhex(anchored))
+    with sink.open("rb") as written:
+        os.fsync(written.fileno())
     print([])  # what `run` reads: no parts
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

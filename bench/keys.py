@@ -8,6 +8,7 @@ each refusal takes. Ratios of paired rounds count; milliseconds are of the machi
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -110,7 +111,11 @@ def memory(mebibytes: int) -> dict[str, tuple[float, int]]:
                 file.write(secrets.token_bytes(1 << 20))
         for way, source, sink in (("seal", plain, sealed), ("open", sealed, opened)):
             say(f"{way} one file of {mebibytes:,} MiB")
-            ended = run([sys.executable, "-m", "bench._sealing", way, str(source), str(sink)])
+            words = [sys.executable, "-m", "bench._sealing", way, str(source), str(sink)]
+            if way == "open":
+                with sealed.open("rb") as blob:
+                    words.append(hashlib.file_digest(blob, "sha256").hexdigest())
+            ended = run(words)
             found[way] = (ended.seconds, ended.memory)
     return found
 

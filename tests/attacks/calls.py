@@ -7,6 +7,7 @@ return is searched for secrets by the test.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import io
 import json
@@ -733,8 +734,9 @@ def _(a: Loot) -> Calls:
 
 @attempt("seal.unseal", BlobAltered)
 def _(a: Loot) -> Calls:
+    digest = hashlib.sha256(a.blob).digest()
     for key in a.candidates():
-        yield lambda k=key: seal.unseal(io.BytesIO(a.blob), io.BytesIO(), k, bound_to(a))
+        yield lambda k=key: seal.unseal(io.BytesIO(a.blob), io.BytesIO(), k, bound_to(a), digest)
 
 
 def bound_to(a: Loot) -> bytes:

@@ -8,6 +8,7 @@ a test fails, the code is wrong, or a new version of the format is due beside th
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tempfile
@@ -314,9 +315,9 @@ def _blob() -> dict[str, str]:
 
 
 def _open_blob(old: dict[str, str]) -> None:
-    sink = io.BytesIO()
+    blob, sink = bytes.fromhex(old["blob"]), io.BytesIO()
     bound = seal.context(DEPLOYMENT, LEAF.record_id, "text/plain")
-    assert seal.unseal(io.BytesIO(bytes.fromhex(old["blob"])), sink, seed(140), bound) == 18
+    assert seal.unseal(io.BytesIO(blob), sink, seed(140), bound, hashlib.sha256(blob).digest()) == 18
     assert sink.read() == b"Test letter of old"
 
 

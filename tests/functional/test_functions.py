@@ -17,7 +17,7 @@ from consentry.chain.functions import function
 from consentry.chain.manifest import NAMES, abi
 from consentry.chain.node import asking
 from consentry.chain.refusals import named_error, reverted
-from consentry.errors import ContractRefused
+from consentry.errors import ContractRefused, Unreachable
 from tests.support.chains import ganache
 from tests.support.fixed import seed
 from tests.support.world import World, make_world
@@ -87,6 +87,20 @@ def test_a_view_answers_as_web3s_own_contract_has_it(world: World, name: str) ->
 def plain(value: Any) -> Any:
     """Arrays are tuples here and lists there."""
     return tuple(map(plain, value)) if isinstance(value, list | tuple) else (type(value), value)
+
+
+def test_a_question_that_a_contract_refuses_is_refused_by_its_name(world: World) -> None:
+    """A transaction is asked as a view before it is sent: a mined revert carries no reason."""
+    grant_id = world.chain.deployment.genesis
+    with pytest.raises(ContractRefused) as caught:
+        world.chain.rpc.call("ConsentRegistry", "grant", world.patient, grant_id)
+    assert caught.value.name == "NotController"
+    assert caught.value.values["patient"] == world.patient
+
+
+def test_what_answers_where_no_contract_is_yet_is_no_answer(world: World) -> None:
+    with pytest.raises(Unreachable, match="it has lost blocks, or lies"):
+        world.chain.rpc.call("AccessLog", "isOpen", world.patient, at=0)
 
 
 def test_a_view_is_asked_at_the_block_that_is_named(world: World) -> None:

@@ -167,7 +167,7 @@ def test_we_open_what_a_writer_from_the_specification_seals(length: int) -> None
     plain, sink = (bytes(range(256)) * 400)[:length], io.BytesIO()
     padded = plain + bytes(seal.padded_size(length) - length - 8) + length.to_bytes(8, "big")
     blob = seal_chunks(seed(1), CONTEXT, padded, hashes.SHA512(), bytes(24))
-    assert seal.unseal(io.BytesIO(blob), sink, seed(1), CONTEXT) == length
+    assert seal.unseal(io.BytesIO(blob), sink, seed(1), CONTEXT, hashlib.sha256(blob).digest()) == length
     assert sink.getvalue() == plain
 
 
@@ -175,4 +175,4 @@ def test_another_instance_of_the_scheme_is_no_blob() -> None:
     padded = bytes(1016) + (4).to_bytes(8, "big")
     blob = seal_chunks(seed(1), CONTEXT, padded, hashes.SHA256(), bytes(24))
     with pytest.raises(BlobAltered):
-        seal.unseal(io.BytesIO(blob), io.BytesIO(), seed(1), CONTEXT)
+        seal.unseal(io.BytesIO(blob), io.BytesIO(), seed(1), CONTEXT, hashlib.sha256(blob).digest())

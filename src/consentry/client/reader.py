@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from consentry.client.proof import Given, Proof
 from consentry.client.steps import Step, durable
 from consentry.envelope.leaf import Label, Leaf, data_key
 from consentry.errors import (
-    BlobAltered,
     ConsentryError,
     DealInconsistent,
     EnvelopesDiffer,
@@ -220,13 +218,10 @@ def fetch(store: Store, chain: Chain, leaf: Leaf, key: bytes, media_type: str) -
     with tempfile.TemporaryFile() as blob:
         store.get(leaf.cid, blob)
         blob.seek(0)
-        if hashlib.file_digest(blob, "sha256").digest() != leaf.digest:
-            raise BlobAltered("the store gave another blob than the one that was anchored")
-        blob.seek(0)
         sink = cast("BinaryIO", tempfile.SpooledTemporaryFile(_MEMORY))  # noqa: SIM115 - the caller closes it
         try:
             bound = seal.context(chain.deployment, leaf.record_id, media_type)
-            return sink, seal.unseal(blob, sink, key, bound)
+            return sink, seal.unseal(blob, sink, key, bound, leaf.digest)
         except BaseException:
             sink.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -93,11 +94,12 @@ def by_the_store(trials: Trials, loot: Loot) -> None:
     """1: the blob, and every key in reach."""
     blob, keys = loot.blobs[loot.target.cid], loot.keys()
     deployment, record = trials.stage.chain.deployment, loot.target.record_id
-    bound = seal.context(deployment, record, FHIR_JSON)
+    bound, digest = seal.context(deployment, record, FHIR_JSON), hashlib.sha256(blob).digest()
     what = f"1. opening the blob ({len(blob):,} bytes) with {len(keys)} keys that it has or can make"
     with trials.refused(BlobAltered, what):
         one_works(
-            BlobAltered, (partial(seal.unseal, io.BytesIO(blob), io.BytesIO(), key, bound) for key in keys)
+            BlobAltered,
+            (partial(seal.unseal, io.BytesIO(blob), io.BytesIO(), key, bound, digest) for key in keys),
         )
 
 
