@@ -6,6 +6,7 @@ Each attack ends without a release, and the keyholder's own journal or health sa
 from __future__ import annotations
 
 import secrets
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,13 +17,16 @@ from eth_abi.exceptions import EncodingError
 from web3 import HTTPProvider, Web3
 
 from bench._anvil import anvil, free_port
-from consentry.chain import Endpoints, agreed, endpoint
+from consentry.chain import Chain, Endpoints, agreed, connect, endpoint
+from consentry.chain.sending import Sender
+from consentry.chain.transaction import Call
 from consentry.client import Proposal
-from consentry.errors import ChainUncertain
+from consentry.errors import ChainUncertain, ContractRefused
 from consentry.evidence import Journal, audit
 from consentry.keyholder import wire
 from consentry.keyholder.http.desk import Desk
 from consentry.keyholder.http.metrics import Metrics
+from consentry.keys.binding import abi_encode
 from tests.attacks.support import Access, access, reason
 from tests.support.chains import ganache, tell
 from tests.support.forging import (
@@ -423,6 +427,25 @@ def test_a_callers_wallet_that_burns_gas_puts_no_endpoint_in_trouble(
     assert not chain.wallet_accepts(wallet, bytes(32), b"")
     assert given == [hex(3_000_000)]
     assert pair.states() == ["well", "well"]
+
+
+def test_a_callers_wallet_sends_nobody_to_look_elsewhere(node: str, world: World) -> None:
+    """A contract may have its caller fetch what it needs from a URL (ERC-3668): that would be a request to
+    whatever a stranger names, from within the institution."""
+    wallet, web3 = Web3.to_checksum_address("0x" + "57" * 20), connect(node)
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.setblocking(False)
+        urls = [f"https://127.0.0.1:{inside.getsockname()[1]}/{{sender}}/{{data}}"]
+        types = ["address", "string[]", "bytes", "bytes4", "bytes"]
+        lookup = bytes.fromhex("556f1830") + abi_encode(types, [wallet, urls, b"", b"look", b""])
+        size = f"{len(lookup):04x}"
+        reverting = f"0x61{size}600e60003961{size}6000fd{lookup.hex()}"
+        tell(node, "anvil_setCode", wallet, reverting)
+        assert not Chain(web3, world.chain.deployed).wallet_accepts(wallet, bytes(32), b"")
+        with pytest.raises(ContractRefused, match="Reverted"):
+            Sender(web3).price(world.authority.address, Call(wallet, "0x"))
+        with pytest.raises(BlockingIOError):  # nobody came
+            inside.accept()
 
 
 def test_what_cannot_be_asked_puts_no_endpoint_in_trouble(pair: Watching) -> None:

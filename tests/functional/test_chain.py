@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from consentry.errors import (
     WrongChain,
 )
 from consentry.keys.binding import abi_encode
+from tests.support.chains import Meddler, meddler
 from tests.support.fixed import seed
 from tests.support.wallet import WalletSigner
 from tests.support.watching import dripping
@@ -103,6 +106,46 @@ def test_a_node_that_answers_drop_by_drop_is_not_waited_for(anvil_url: str) -> N
         dripper.drips = True
         with pytest.raises(requests.ReadTimeout):
             web3.eth.block_number  # noqa: B018
+
+
+@pytest.fixture
+def proxy(anvil_url: str) -> Iterator[Meddler]:
+    with meddler(anvil_url) as found:
+        yield found
+
+
+def test_a_node_is_asked_through_the_proxy_of_the_environment(
+    proxy: Meddler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Institutions let nothing out but through theirs."""
+    monkeypatch.setenv("http_proxy", proxy.url)
+    outside = connect("http://node.example")
+    monkeypatch.delenv("http_proxy")
+    assert outside.eth.chain_id == 31337
+    assert proxy.asked == ["eth_chainId"]
+
+
+def test_a_node_that_the_environment_excepts_is_asked_without_its_proxy(
+    proxy: Meddler, anvil_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert connect(anvil_url).eth.chain_id == 31337
+    assert proxy.asked == []
+
+
+def test_the_environments_password_and_authorities_are_for_their_node_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine node.example login clinic password long")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/institution.pem")
+    for url, known in (("https://node.example", ("clinic", "long")), ("https://other.example", None)):
+        provider: Any = connect(url).provider
+        session = provider._request_session_manager._explicit_session
+        prepared = session.prepare_request(requests.Request("POST", url))
+        assert ("Authorization" in prepared.headers) is (known is not None)
+        assert (session.auth, session.verify) == (known, "/etc/institution.pem")
 
 
 def test_a_node_that_refuses_is_quoted_in_short(failing: tuple[Failing, Chain]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import requests
 from eth_abi.exceptions import DecodingError
 from requests.adapters import HTTPAdapter
+from requests.utils import get_netrc_auth
 from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider, Web3
 from web3.exceptions import BadResponseFormat, MismatchedABI, Web3RPCError
@@ -76,16 +77,27 @@ class _Bounded(HTTPAdapter):
         return response
 
 
+def _session(url: str) -> requests.Session:
+    """With the proxy, the authorities and the password that the environment has for ``url``, looked up once:
+    by itself it looks with each request, a fifth of what that costs."""
+    session = requests.Session()
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify = found["proxies"], found["verify"]
+    session.auth, session.trust_env = get_netrc_auth(url), False
+    return session
+
+
 def connect(url: str, *, patience: float | None = None, longest: int = LONGEST) -> Web3:
     """A connection to the node at ``url`` (http or https). A call that is not answered within ``patience``
     seconds (by default `PATIENCE`), or by more than ``longest`` bytes, fails; only what could not be
     delivered is asked a second time."""
     patience = PATIENCE if patience is None else patience
     retried = ExceptionRetryConfiguration((requests.ConnectionError,), retries=2)
-    session = requests.Session()
+    session = _session(url)
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Bounded(patience, longest))
     node = _Node(url, {"timeout": patience}, session, exception_retry_configuration=retried)
+    node.global_ccip_read_enabled = False  # no contract sends us to a URL of its choice (ERC-3668)
     return Web3(node, middleware=[])
 
 

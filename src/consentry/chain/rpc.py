@@ -201,8 +201,8 @@ class Rpc:
         """What the contract at ``address`` answers to ``data``; empty where it reverts or is none."""
         with self._reading():
             try:
-                to = Web3.to_checksum_address(address)
-                return bytes(self.web3.eth.call({"to": to, "data": Web3.to_hex(data), "gas": _FOREIGN}))
+                asked = {"to": Web3.to_checksum_address(address), "data": Web3.to_hex(data)}
+                return bytes(HexBytes(self._ask("eth_call", {**asked, "gas": hex(_FOREIGN)}, "latest")))
             except (Web3Exception, ValueError):
                 return b""
 
