@@ -178,7 +178,7 @@ def _handed_on_wrong(drill: Drill) -> None:
         opened, whole = drill.opened()
         well = {"is not named": named in opened.cheats, "the bytes are others": whole}
         got = "; ".join(what for what, holds in well.items() if not holds)
-        met = f"{', '.join(opened.cheats)}; opened by {several(opened.keyholders)}, byte for byte"
+        met = "" if got else f"{named}; opened by {several(opened.keyholders)}, byte for byte"
     except ConsentryError as error:
         got, met = f"the reading stopped: {type(error).__name__}", ""
     drill.line(f"keyholder {_LIAR}", "hands on another share than it was dealt", got, met)
@@ -196,7 +196,8 @@ def _gone(drill: Drill, left: Keyholder) -> None:
     met = drill.taken(clinician, mine.calls(), mine.seed, left)
     drill.line(f"keyholder {_GOES}", "is asked by that entry after it let go", *met)
     what = f"looks on keyholder {_GOES}'s disk for the key to its share"
-    drill.line("a stranger", what, _found(drill, key), f"it lay in {there}, and was destroyed")
+    found = _found(drill, key)
+    drill.line("a stranger", what, found, "" if found else f"it lay in {there}, and was destroyed")
 
 
 def _found(drill: Drill, secret: bytes) -> str:

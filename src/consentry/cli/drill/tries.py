@@ -122,8 +122,8 @@ class Drill:
             "the bytes are others": whole,
         }
         got = "; ".join(what for what, holds in well.items() if not holds)
-        met = f"{', '.join(opened.cheats)}; {proved}; opened by {several(opened.keyholders)}, byte for byte"
-        self.line(f"keyholder {index}", what, got, met)
+        by = f"opened by {several(opened.keyholders)}, byte for byte"
+        self.line(f"keyholder {index}", what, got, "" if got else "; ".join([*opened.cheats, proved, by]))
 
     def proved(self, files: Iterable[Path]) -> str:
         """What those proofs say to a third party, who checks them with public things alone; empty where one
