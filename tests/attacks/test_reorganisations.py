@@ -162,15 +162,16 @@ def test_the_audit_says_that_a_released_entry_vanished_and_who_says_so(
     ]
 
 
-def test_a_keyholder_waits_for_the_blocks_that_the_chain_calls_final(
-    node: str, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize(("finality", "blocks"), [("safe", 32), ("finalized", 64)])
+def test_a_keyholder_waits_for_the_blocks_that_the_chain_calls_safe_or_final(
+    node: str, tmp_path_factory: pytest.TempPathFactory, finality: str, blocks: int
 ) -> None:
-    """Anvil calls final what is 64 blocks old."""
-    home = tmp_path_factory.mktemp("final")
-    world = populated(make_world(home, Web3(HTTPProvider(node)), finality="finalized"))
+    """What Anvil calls so is that many blocks old."""
+    home = tmp_path_factory.mktemp(finality)
+    world = populated(make_world(home, Web3(HTTPProvider(node)), finality=finality))
     with watching(world, node) as watched:
         entry = access(world, world.grant("clinician", "general")[0])
-        mine(node, 63)
+        mine(node, blocks - 1)
         assert reason(watched.keyholder, entry.release) == "depth"
         mine(node, 1)
         assert entry.release()

@@ -3,7 +3,7 @@ one reads on, and nobody but the patient gives a segment its next version."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -207,10 +207,13 @@ class Serving:
 
 
 @contextmanager
-def serving(world: World, lie: Callable[[BoxAnswer], BoxAnswer], *indexes: int) -> Iterator[None]:
+def serving(
+    world: World, lie: Callable[[BoxAnswer], BoxAnswer], *indexes: int, down: Collection[int] = ()
+) -> Iterator[None]:
     honest = world.group
     some = [Serving(k, lie) if k.card.index in indexes else k for k in world.keyholders]
-    world.group = Group(world.chain.deployment, honest.roster, some)
+    up = [one for one in some if one.card.index not in down]
+    world.group = Group(world.chain.deployment, honest.roster, up)
     try:
         yield
     finally:
@@ -326,6 +329,27 @@ def test_two_keyholders_that_give_an_older_box_keep_no_record_from_a_grantee(
     for indexes in ((1, 2), (2, 3), (4, 5)):
         with serving(world, lie, *indexes):
             assert new in seen(world, "nurse", nurses)
+
+
+def test_two_keyholders_that_hide_a_statement_keep_no_old_record_from_who_got_a_box_late(
+    world: World, granted: tuple[Proposal, Proposal]
+) -> None:
+    """The nurse had no live credential when the key changed, and two keyholders were down. Of those who hold
+    the statement, through which older keys are found, two hide it and one is down: her box has the last."""
+    hers, nurses = granted
+    old, nurse = deposited(world, b"Test letter of before"), world.person("nurse").address
+    world.admin.suspend(nurse)
+    with serving(world, stale, down=(4, 5)):
+        rotated = revoked(world, hers)
+        world.admin.reinstate(nurse)
+        world.desk("patient").my_records()
+    with serving(world, stale, 1, 2, down=[3]):
+        [grant] = world.desk("nurse")._boxes.grants(world.patient, nurses.grant_id)
+        assert grant.version == rotated.version
+        assert rotated.version not in [one.statement.version for one in grant.statements]
+        assert old in seen(world, "nurse", nurses)
+    world.desk("patient").my_records()
+    assert held_versions(world) == [rotated.version] * 5
 
 
 def test_a_box_does_not_count_by_a_signature_over_other_boxes(
