@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from bench._anvil import free_port
+from consentry.cli.services import is_ready
 from consentry.keyholder.held import Held
 from tests.attacks.support import access
-from tests.support.services import Services, ready, services
+from tests.support.services import Services, services
 from tests.support.world import populated
 
 SECONDS = 120  # of a machine with much else to do
@@ -139,7 +140,7 @@ def test_what_a_keyholder_lost_it_finds_while_it_releases_what_it_has(first: Ser
     wait(lambda: metric("faults") > 0)
     assert any(one["where"] == where and said in one["what"] for one in found(first)), found(first)
     assert {one["level"] for one in found(first)} == {"error"}
-    assert ready(first.roster.card(1).url)
+    assert is_ready(first.roster.card(1).url)
     [general] = first.world.grant("clinician", "general")
     assert access(first.world, general).release(to=1).sealed
 

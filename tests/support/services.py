@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from web3 import HTTPProvider, Web3
 
 from bench._anvil import free_port
 from consentry.chain import Chain, Deployments
+from consentry.cli.services import is_ready
 from consentry.keyholder.local import open_keyholders
 from consentry.keyholder.messages import Keyholder
 from consentry.keyholder.place import Place
@@ -67,7 +67,7 @@ class Services:
         """Starts keyholders, and waits until each is ready."""
         self.begin(*indexes)
         for index in indexes:
-            self.wait(index, partial(ready, self.roster.card(index).url))
+            self.wait(index, partial(is_ready, self.roster.card(index).url))
 
     def begin(self, *indexes: int) -> None:
         """Starts keyholders."""
@@ -108,15 +108,6 @@ class Services:
             process.kill()
             process.wait()
         self.running.clear()
-
-
-def ready(url: str) -> bool:
-    """Whether the keyholder there says that it is ready."""
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that ``consentry --help`` is
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,7 +31,7 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="consentry")
 def cli() -> None:
-    """Open health records that a patient let you read, or your own; run a keyholder.
+    """Open health records that a patient let you read, or your own; run a keyholder; check a proof.
 
     What stands between one command and the next lies in CONSENTRY_HOME (default: .consentry). The
     passphrase of your keyring is asked for, or taken from CONSENTRY_PASSPHRASE; it is never an argument.
@@ -41,12 +42,15 @@ def cli() -> None:
     """
 
 
+_rpc = click.option(
+    "--rpc", envvar="CONSENTRY_RPC", default="http://127.0.0.1:8545", show_default=True, metavar="URL"
+)
+
+
 @cli.command("open")
 @opening.options
 @click.option("--as", "me", type=ADDRESS, help="Whose keyring opens; by default the only one there is.")
-@click.option(
-    "--rpc", envvar="CONSENTRY_RPC", default="http://127.0.0.1:8545", show_default=True, metavar="URL"
-)
+@_rpc
 def open_record(rpc: str, me: str | None, **asked: Any) -> None:
     """List what you may see of a patient's records, or open one.
 
@@ -62,6 +66,25 @@ def open_record(rpc: str, me: str | None, **asked: Any) -> None:
     from consentry.cli.desk import desk_at
 
     opening.list_or_open(desk_at(rpc, me), what)
+
+
+@cli.command()
+@_rpc
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def proof(rpc: str, file: Path) -> None:
+    """Say against whom FILE proves that it cheated.
+
+    Who opens a record keeps such a file where a keyholder or contributor cheats, in CONSENTRY_HOME/proofs. To
+    check it takes nobody's word: only a node, and deployments.json and keyholders.json in CONSENTRY_HOME.
+    Ends with exit code 5 where it proves nothing.
+    """
+    from consentry.chain import connect
+    from consentry.cli.home import Home
+    from consentry.client.proof import Proof
+
+    home, found = Home(), Proof.load(file)
+    chain = home.chain(connect(rpc))
+    click.echo(found.verify(chain, home.roster(chain)))
 
 
 cli.add_command(keyholder)
