@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import io
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -21,13 +22,13 @@ from eth_utils.crypto import keccak
 
 from consentry import client, seal
 from consentry.chain.contracts import Entry
-from consentry.client import Client
+from consentry.client import Client, anchoring
 from consentry.client.steps import Step
 from consentry.consent import box, card, membership, rule, terms
 from consentry.consent.membership import Membership, MembershipInvalid
 from consentry.consent.rule import GrantState
 from consentry.consent.terms import READ, typed_revoke
-from consentry.envelope import deposit, handing, leaf, statement
+from consentry.envelope import anchor, deposit, handing, leaf, statement
 from consentry.envelope.handing import Holding, Members
 from consentry.envelope.leaf import Halves, Label
 from consentry.envelope.statement import SignedStatement
@@ -61,6 +62,7 @@ from tests.support.world import KINDS, record
 DESKS = [import_module(f"consentry.client.{one.name}") for one in iter_modules(client.__path__)]
 ROOMS: tuple[ModuleType, ...] = (
     *(
+        anchor,
         deposit,
         handing,
         leaf,
@@ -393,6 +395,47 @@ def _(a: Loot) -> Calls:
 def _(a: Loot) -> Calls:
     for key in a.candidates():
         yield lambda k=key: deposit.open_own_session(a.place, a.header, k)
+
+
+@attempt("envelope.anchor.anchor_hash")
+def _(a: Loot) -> Calls:
+    yield lambda: anchor.anchor_hash(a.leaf.anchor_salt, a.leaf.record_id, a.leaf.digest)
+
+
+@attempt("envelope.anchor.batched")
+def _(a: Loot) -> Calls:
+    yield lambda: anchor.batched(a.me.address, 7, [(a.leaf.record_id, a.leaf.anchor)] * 3)
+
+
+@attempt("envelope.anchor.link")
+def _(a: Loot) -> Calls:
+    yield lambda: anchor.link(bytes(32), a.leaf.anchor, 1)
+
+
+@attempt("client.places")
+def _(a: Loot) -> Calls:
+    yield lambda: anchoring.places(a.me.address, _as_sealed(a) * 2)
+
+
+@attempt("client.batch_of")
+def _(a: Loot) -> Calls:
+    yield lambda: anchoring.batch_of(a.me.address, a.leaf)
+
+
+@attempt("client.anchor")
+def _(a: Loot) -> Calls:
+    """The record's own anchor, in the attacker's name: nobody asks for that."""
+    parcel = a.me.outbox.parcel("deposit", secrets.token_bytes(32))
+    parcel.state["records"] = _as_sealed(a)
+    for batch in (None, [secrets.randbits(64), a.leaf.anchor.hex(), 1]):
+        parcel.state["envelopes"] = [{"kind": "general", "batch": batch}]
+        yield lambda: anchoring.anchor(a.world.chain, a.me, parcel, lambda _: None)
+
+
+def _as_sealed(a: Loot) -> list[dict[str, str]]:
+    names = {"record": a.leaf.record_id, "anchorSalt": a.leaf.anchor_salt, "digest": a.leaf.digest}
+    found = {name: value.hex() for name, value in names.items()}
+    return [{**found, "anchor": a.leaf.anchor.hex(), "kind": "general"}]
 
 
 @attempt("envelope.leaf.leaf_hash")

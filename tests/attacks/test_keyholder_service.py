@@ -15,6 +15,7 @@ from consentry.client import Proposal
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import typed_revoke
 from consentry.envelope import statement as statements
+from consentry.envelope.anchor import Batched
 from consentry.envelope.leaf import Leaf
 from consentry.envelope.statement import SignedStatement, Statement
 from consentry.errors import KeyholderRefused
@@ -445,6 +446,27 @@ def test_a_leaf_without_one_commitment_a_keyholder_is_refused(world: World, coun
         return [replace(leaf, share_commitments=many)]
 
     assert reason(world.keyholders[0], dealt(world, leaves=cut)) == "commitments"
+
+
+HALF = Batched(7, 0, 2, (bytes(32),))
+PLACES = {
+    "beside a record that is not dealt": [HALF],
+    "at an index beyond the last": [Batched(7, 1, 1, ())],
+    "without its proof": [Batched(7, 0, 2, ())],
+    "twice at one index": [HALF, HALF],
+    "on two pages": [HALF, replace(HALF, page=8, index=1)],
+    "half in a batch, half alone": [HALF, None],
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_a_place_in_another_batch_than_that_of_the_envelope_is_refused(world: World, where: str) -> None:
+    """What is acknowledged would be held, and could never be released."""
+
+    def placed(leaf: Leaf) -> list[Leaf]:
+        return [replace(leaf, batched=place) for place in PLACES[where]]
+
+    assert reason(world.keyholders[0], dealt(world, leaves=placed)) == "batch"
 
 
 def test_a_record_is_held_once(world: World) -> None:

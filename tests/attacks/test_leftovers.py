@@ -8,8 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from consentry.client import Client, Deposited
-from consentry.client.deposit import Depositor
+from consentry.client import Client, Deposited, deposit
 from consentry.errors import Unreachable
 from consentry.keyholder.checks import DEAD
 from consentry.keyholder.journal import Row
@@ -41,7 +40,7 @@ class Dealt:
 
     def deal_only(self) -> None:
         """The same command, which stops before the anchor."""
-        cut = patch.object(Depositor, "_anchor", side_effect=Unreachable("cut off"))
+        cut = patch.object(deposit, "anchor", side_effect=Unreachable("cut off"))
         with cut, pytest.raises(Unreachable):
             self.finish()
 
@@ -133,7 +132,11 @@ def test_an_acknowledgement_of_long_ago_is_not_relied_on(dealt: Dealt) -> None:
     assert sorted(heard) == [1, 2, 3, 4, 5]
 
 
-def test_a_deposit_that_is_anchored_in_part_can_still_be_finished(tmp_path: Path) -> None:
+def test_a_deposit_that_is_anchored_in_part_can_still_be_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those were that anchored each of several records alone."""
+    monkeypatch.setattr(deposit, "places", lambda _, records: [None] * len(records))
     world = populated(make_world(tmp_path))
     world.grant("clinician", "general")
     records = [record("general", f"one of two: {n}".encode()) for n in range(2)]

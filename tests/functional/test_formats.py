@@ -34,6 +34,7 @@ from consentry.consent.box import Granted, KeyBox, make_box, open_box, open_own_
 from consentry.consent.card import Card, Offer
 from consentry.consent.membership import admit, take
 from consentry.consent.terms import Reading, sentence, typed_revoke, typed_terms
+from consentry.envelope.anchor import Batched, link
 from consentry.envelope.deposit import (
     Header,
     Part,
@@ -143,6 +144,8 @@ LEAF = Leaf(
     commit=seed(10),
     label=bytes(272),
 )
+AT = Batched(2**64 - 2, 2, 3, (seed(83), seed(84)))
+BATCHED_LEAF = replace(LEAF, batched=AT)
 HEADER = Header(
     deployment=DEPLOYMENT.id,
     patient=PATIENT_ID,
@@ -212,6 +215,9 @@ VALUES: dict[str, Callable[[], bytes]] = {
     "leaf, open part": lambda: LEAF.encode()[0],
     "leaf, sealed part": lambda: LEAF.encode()[1],
     "leaf hash": lambda: LEAF.hash,
+    "batched leaf, sealed part": lambda: BATCHED_LEAF.encode()[1],
+    "batch root": lambda: AT.root(HOSPITAL.address, LEAF.record_id, LEAF.anchor),
+    "batch link": lambda: link(seed(81), seed(82), 3),
     "header": lambda: HEADER.encode(),
     "part": lambda: PART.encode(),
     "envelope hash": lambda: PART.envelope,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from consentry.chain.transaction import Receipt
 from consentry.consent.card import Card, verify_card
 from consentry.consent.rule import GrantState, Reason
 from consentry.consent.terms import MEMBERS, Terms
+from consentry.envelope.anchor import link
+from consentry.envelope.leaf import Leaf
 from consentry.errors import NotFound
 from consentry.keys.binding import Deployment, abi_encode
 from consentry.keys.typed import Signer
@@ -185,6 +188,24 @@ class Chain:
     def anchor_of(self, contributor: str, record_id: bytes) -> bytes:
         """The anchor that ``contributor`` made for ``record_id``; 32 zero bytes if none."""
         return bytes(self.rpc.call("RecordRegistry", "anchorOf", contributor, record_id))
+
+    def anchored(self, contributor: str, leaf: Leaf) -> bool:
+        """Whether ``contributor`` anchored the record of ``leaf`` as the leaf says, alone or in a batch."""
+        if (at := leaf.batched) is None:
+            return self.anchor_of(contributor, leaf.record_id) == leaf.anchor
+        root = at.root(contributor, leaf.record_id, leaf.anchor)
+        return self.has_batch(contributor, at.page, root, at.count)
+
+    def has_batch(self, contributor: str, page: int, root: bytes, count: int) -> bool:
+        """Whether ``contributor`` anchored a batch of this ``root`` and ``count`` records on that page. What
+        it put there before or since takes nothing away."""
+        head = bytes(self.rpc.call("RecordRegistry", "pageHead", contributor, page))
+        if head in (bytes(32), link(bytes(32), root, count)):
+            return any(head)
+        told = self.rpc.events("RecordRegistry", "BatchAnchored", contributor=contributor, page=page)
+        batches = [(bytes(one.args["root"]), one.args["count"]) for one in told]
+        whole = reduce(lambda before, one: link(before, *one), batches, bytes(32)) == head
+        return whole and (root, count) in batches
 
     def entries(self, first: int | None = None, last: int | None = None, **filters: Any) -> list[Entry]:
         """Entries of the access log; ``filters``: actor, recordId, grantId."""

@@ -1,7 +1,7 @@
 """The desk of one actor: enrol, deposit, grant, revoke, list, open.
 
 ``own``       the patient's own side; ``enrol`` how she begins
-``deposit``   seal, pin, deal, anchor
+``deposit``   seal, pin, deal; ``anchoring`` anchor
 ``proposal``  what would be granted; ``grant`` key boxes, transactions, revocation
 ``boxes``     the grants that reach a provider; ``labels`` what they list; ``reader`` opening
 ``group``     the keyholders together; ``person`` who sits at the desk; ``outbox`` what is unfinished

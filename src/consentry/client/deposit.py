@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from consentry import seal
 from consentry.chain.contracts import Chain
+from consentry.client.anchoring import anchor, batch_of, places
 from consentry.client.group import Group, bringing
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
@@ -69,7 +70,7 @@ class Depositor:
             self._pin(parcel)
             self._make_envelopes(parcel, targets)
             self._deal(parcel, targets, self._group.roster.spared)
-            self._anchor(parcel)
+            anchor(self._chain, self._me, parcel, self._progress)
             self._forget(parcel)
         self._deal(parcel, targets, 0)
         if "finished" not in parcel.state and not any(e["parts"] for e in parcel.state["envelopes"]):
@@ -163,8 +164,8 @@ class Depositor:
         deployment, roster = self._chain.deployment, self._group.roster
         shape = (roster.threshold, roster.highest)
         header, halves = new_header(deployment, statement, self._me.address, *shape)
-        leaves = []
-        for record in (r for r in parcel.state["records"] if r["kind"] == kind):
+        leaves, records = [], [record for record in parcel.state["records"] if record["kind"] == kind]
+        for record, place in zip(records, places(self._me.address, records), strict=True):
             leaf, shares = make_leaf(
                 header.place(deployment),
                 halves,
@@ -176,13 +177,15 @@ class Depositor:
                 label=Label(*record["label"]),
                 threshold=roster.threshold,
                 count=roster.highest,
+                batched=place,
             )
             record["anchor"] = leaf.anchor.hex()
             leaves.append((leaf, shares))
         parts = make_parts(deployment, header, leaves, keyholder_keys=roster.keys, terms=b"")
         signature = self._me.signer.sign_typed_data(message(deployment, parts[0].envelope))
         encoded = [replace(part, signature=signature).encode().hex() for part in parts]
-        return {"kind": kind, "parts": encoded, "acknowledged": []}
+        batch = batch_of(self._me.address, leaves[0][0])
+        return {"kind": kind, "parts": encoded, "acknowledged": [], "batch": batch}
 
     def _deal(self, parcel: Parcel, targets: dict[str, Target], need: int) -> None:
         """Gives each keyholder that has not acknowledged it its part, with the terms that allow it now:
@@ -225,14 +228,6 @@ class Depositor:
         part_of = dict(zip(self._group.roster.keys, parts, strict=True))
         subject, send = parts[0].envelope, bringing(history, deal)
         return self._group.give("deal", subject, send, need=need, held=held, step=Step.DEALT)
-
-    def _anchor(self, parcel: Parcel) -> None:
-        for record in parcel.state["records"]:
-            identifier, anchor = bytes.fromhex(record["record"]), bytes.fromhex(record["anchor"])
-            if self._chain.anchor_of(self._me.address, identifier) != anchor:
-                self._progress(f"anchoring {record['kind']}")
-                self._chain.send(self._me.signer, "RecordRegistry", "anchor", identifier, anchor)
-                durable(Step.ANCHORED)
 
     def _result(self, parcel: Parcel) -> list[Deposited]:
         held = {e["kind"]: len(e["acknowledged"]) for e in parcel.state["envelopes"]}

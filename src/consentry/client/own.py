@@ -209,7 +209,7 @@ class Own:
         header_part, *leaf_parts = map(bytes.fromhex, fields)
         header, leaf = Header.decode(header_part), Leaf.decode(*leaf_parts)
         place = header.place(self._chain.deployment)
-        if self._chain.anchor_of(header.contributor, leaf.record_id) != leaf.anchor:
+        if not self._chain.anchored(header.contributor, leaf):
             raise IntegrityError("the record is not one that its contributor anchored")
         session = open_own_session(place, header, self._me.keyring.seed)
         data_key, label = own_data_key(place, leaf, session)

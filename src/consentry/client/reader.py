@@ -88,7 +88,7 @@ class Reader:
             if heard.handed_on:  # the contributor's shares are in no answer alone: nothing proves it
                 raise
             raise self._told(error, self._prove(heard, error, *shares)) from None
-        if self._chain.anchor_of(listing.label.contributor, leaf.record_id) != leaf.anchor:
+        if not self._chain.anchored(listing.label.contributor, leaf):
             raise IntegrityError("the record is not the one that its contributor anchored")
         file, size = fetch(self._store, self._chain, leaf, key, listing.label.media_type)
         opened = Opened(

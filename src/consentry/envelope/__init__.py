@@ -2,5 +2,6 @@
 
 ``statement``  a patient's signed word on a segment: its key version and keys
 ``leaf``       one record in an envelope: its two halves, wrapped keys, salts, commitments, label
+``anchor``     what stands on chain of records
 ``deposit``    the envelope as a whole, and the part of it that goes to one keyholder
 """

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from eth_utils.address import is_checksum_address
 from eth_utils.crypto import keccak
 
+from consentry.envelope.anchor import Batched, anchor_hash
 from consentry.errors import (
     BoxBroken,
     CommitMismatch,
@@ -28,6 +29,7 @@ from consentry.keys.hpke import hkdf, open_once, seal_once
 
 _OPEN = ["bytes32", "bytes32[]", "bytes32"]  # record id, share commitments, commit A
 _SEALED = ["bytes32", "bytes32", "bytes32", "string", "bytes", "bytes", "bytes32", "bytes"]
+_BATCHED = [*_SEALED, "uint64", "uint32", "uint32", "bytes32[]"]  # the same, with its anchor's place
 _LABEL_STEP = 256
 
 
@@ -80,7 +82,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One record in an envelope, in an open part (all keyholder groups may see) and a sealed part."""
+    """One record in an envelope, in an open part (all keyholder groups may see) and a sealed part.
+    ``batched`` is where its anchor stands in that of the whole envelope; None: it is anchored alone."""
 
     record_id: bytes
     share_commitments: tuple[bytes, ...]
@@ -93,32 +96,38 @@ class Leaf:
     own_wrap: bytes
     commit: bytes
     label: bytes
+    batched: Batched | None = None
 
     def encode(self) -> tuple[bytes, bytes]:
         """(open part, sealed part), each ABI encoded."""
         open_part = abi_encode(_OPEN, [self.record_id, list(self.share_commitments), self.commit_a])
         sealed = [self.record_salt, self.anchor_salt, self.digest, self.cid]
         sealed += [self.wrapped_key, self.own_wrap, self.commit, self.label]
-        return open_part, abi_encode(_SEALED, sealed)
+        if (at := self.batched) is None:
+            return open_part, abi_encode(_SEALED, sealed)
+        return open_part, abi_encode(_BATCHED, [*sealed, at.page, at.index, at.count, at.proof])
 
     @classmethod
     def decode(cls, open_part: bytes, sealed_part: bytes) -> Leaf:
         """Raises `IntegrityError`."""
         record_id, commitments, commit_a = abi_decode(_OPEN, open_part, "a leaf's open part")
-        sealed = abi_decode(_SEALED, sealed_part, "a leaf's sealed part")
+        what = "a leaf's sealed part"
+        try:
+            sealed = list(abi_decode(_SEALED, sealed_part, what))
+        except IntegrityError:
+            *sealed, page, index, count, proof = abi_decode(_BATCHED, sealed_part, what)
+            sealed.append(Batched(page, index, count, proof))
         return cls(record_id, tuple(commitments), commit_a, *sealed)
 
     @property
     def hash(self) -> bytes:
         """``keccak(keccak(open part) || keccak(sealed part))``."""
-        open_part, sealed_part = self.encode()
-        return leaf_hash(open_part, sealed_part)
+        return leaf_hash(*self.encode())
 
     @property
     def anchor(self) -> bytes:
-        """What stands on chain: ``keccak256(abi.encode(anchorSalt, recordId, sha256(blob)))``."""
-        fields = [self.anchor_salt, self.record_id, self.digest]
-        return keccak(abi_encode(["bytes32", "bytes32", "bytes32"], fields))
+        """What stands on chain; see `anchor_hash`."""
+        return anchor_hash(self.anchor_salt, self.record_id, self.digest)
 
 
 def leaf_hash(open_part: bytes, sealed_part: bytes) -> bytes:
@@ -169,8 +178,9 @@ def make_leaf(
     label: Label,
     threshold: int,
     count: int,
+    batched: Batched | None = None,
 ) -> tuple[Leaf, list[bytes]]:
-    """The leaf of one sealed record and its ``count`` shares, share i for the keyholder of index i + 1."""
+    """The leaf of a sealed record and its ``count`` shares, share i for the keyholder of index i + 1."""
     record = record_id(place.patient, place.segment, record_salt)
     half_a, half_b = first_half(place, halves.session_key, record), shamir.new_secret()
     kek, commit = _join(place, half_a, half_b, record)
@@ -191,6 +201,7 @@ def make_leaf(
         own_wrap=seal_once(own_key, data_key + encoded),
         commit=commit,
         label=seal_once(hkdf(half_a, place.info("label", record)), encoded),
+        batched=batched,
     )
     return leaf, shares
 
@@ -212,8 +223,7 @@ def data_key(place: Place, leaf: Leaf, half_a: bytes, shares: Mapping[int, bytes
     """The data key, from the first half and exactly the threshold of good ``shares`` (index to share).
 
     Names who cheats: `BoxBroken` (the first half is not the record's), `ShareMismatch` (a keyholder),
-    `DealInconsistent` and `CommitMismatch` (the contributor).
-    """
+    `DealInconsistent` and `CommitMismatch` (the contributor)."""
     if _commit_a(place, half_a, leaf.record_id) != leaf.commit_a:
         raise BoxBroken("the grant's key does not lead to this record; ask the patient to grant again")
     for index, share in shares.items():

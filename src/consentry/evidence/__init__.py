@@ -2,7 +2,7 @@
 
 ``replay``  what the contracts held at any block, from their events alone
 ``acts``    what each actor did, in order; ``glass`` what was opened without a grant
-``endings`` what ended grants left their grantees
+``deals``   what was dealt; ``endings`` what ended grants left their grantees
 ``audit``   entries, releases, journals and blobs held against each other
 ``report``  the findings as one self-contained page
 """

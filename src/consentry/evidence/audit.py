@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from eth_utils.crypto import keccak
 
 from consentry.chain.contracts import Chain
 from consentry.client.own import OwnGrant
 from consentry.consent.card import Card
-from consentry.errors import BlobAltered, BlobMissing, CidInvalid
 from consentry.evidence.acts import Act, acts_of, follow, glass_events
+from consentry.evidence.deals import deals
 from consentry.evidence.endings import endings
 from consentry.evidence.glass import glasses
-from consentry.evidence.journals import Dealt, Journal, deals, label_reads, refusals, releases, whole, word
+from consentry.evidence.journals import Journal, label_reads, refusals, releases, whole
 from consentry.evidence.model import Access, Consent, Finding, Report, counted
 from consentry.evidence.replay import Replay
 from consentry.keyholder.messages import Signed
@@ -61,7 +58,7 @@ def audit(
     refusals(report, longest)
     label_reads(report, longest)
     endings(report, replay, longest)
-    _deals(report, replay, longest, store)
+    deals(report, replay, longest, store)
     return report
 
 
@@ -180,44 +177,3 @@ def _kind(known: OwnGrant) -> str:
     titles = {kind.name: kind.title.lower() for kind in kinds()}
     title = titles.get(known.kind)
     return known.kind if title and f"my {title} records" in known.reading.sentence else ""
-
-
-def _deals(report: Report, replay: Replay, journals: Sequence[Journal], store: Store | None) -> None:
-    """Every record that was dealt is anchored by its contributor, and its blob is what was dealt."""
-    found: list[Finding] = []
-    dealt, looked = deals(journals), 0
-    twice: dict[tuple[str, str], set[Dealt]] = defaultdict(set)
-    for one, keyholders in dealt.items():
-        named = f"record {one.record[:10]}"
-        record = word(one.record)
-        twice[one.record, one.contributor].add(one)
-        if record is None or (one.contributor, record) not in replay.anchors:
-            report.notes.append(f"{named} was dealt, never anchored: it cannot be opened")
-            continue
-        if len(keyholders) < len(journals):
-            report.notes.append(f"{named} was dealt to {len(keyholders)} of {len(journals)} keyholders")
-        if store is not None:
-            looked += 1
-            found += [Finding(named, text) for text in _blob(store, one)]
-    for (text, _), different in twice.items():
-        if len(different) > 1:
-            found.append(Finding(f"record {text[:10]}", "keyholders say that different blobs were dealt"))
-    if store is None:
-        report.notes.append("no store was given: the blobs were not looked at")
-        report.findings += found
-    else:
-        blobs = counted(looked, "blob is", "blobs are")
-        report.conclude(found, f"{blobs} in the store, each as it was dealt")
-
-
-def _blob(store: Store, dealt: Dealt) -> Iterator[str]:
-    with tempfile.TemporaryFile() as sink:
-        try:
-            store.get(dealt.cid, sink)
-            sink.seek(0)
-            if "0x" + hashlib.file_digest(sink, "sha256").hexdigest() != dealt.digest:
-                raise BlobAltered
-        except (BlobMissing, CidInvalid):
-            yield "its blob is missing from the store"
-        except BlobAltered:
-            yield "its blob was altered in the store; nobody will open it"

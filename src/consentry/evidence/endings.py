@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 
 from consentry.consent.terms import READ
+from consentry.evidence.deals import dealt_in, stands
 from consentry.evidence.journals import Journal, readable, word
 from consentry.evidence.model import Access, Consent, Ending, Report
 from consentry.evidence.replay import Replay
@@ -79,8 +79,9 @@ def _read(replay: Replay, journals: Sequence[Journal]) -> _Told:
     told = _Told()
     for journal in journals:
         for row in readable(journal, "deal"):
+            anchored = [word(one.record) for one in dealt_in(row) if stands(replay, one)]
             for place in _words(row.body, "patient", "segment"):
-                told.records[place] |= dict.fromkeys(_anchored(replay, row.body), _version(row.body))
+                told.records[place] |= {record: _version(row.body) for record in anchored if record}
         for row in readable(journal, "statement"):
             for place in _words(row.body, "patient", "segment"):
                 told.versions[place][_version(row.body)].add(journal.card.index)
@@ -97,16 +98,6 @@ def _words(body: dict[str, str], *names: str) -> list[tuple[bytes, ...]]:
     """The ids that a row names, once; nothing where one is none."""
     found = [word(body.get(name, "")) for name in names]
     return [tuple(one for one in found if one is not None)] if None not in found else []
-
-
-def _anchored(replay: Replay, body: dict[str, str]) -> Iterator[bytes]:
-    """The records of a deal's row that stand on chain."""
-    for number in count():
-        if (text := body.get(f"record {number}")) is None:
-            return
-        record = word(text)
-        if record is not None and (body.get("contributor"), record) in replay.anchors:
-            yield record
 
 
 def _version(body: dict[str, str]) -> int:

@@ -211,30 +211,6 @@ def label_reads(report: Report, journals: Sequence[Journal]) -> None:
         report.label_reads.append(one)
 
 
-@dataclass(frozen=True, slots=True)
-class Dealt:
-    """One record as a deal's row names it: ``0x`` digits of record id and digest, content id, address."""
-
-    record: str
-    digest: str
-    cid: str
-    contributor: str
-
-
-def deals(journals: Sequence[Journal]) -> dict[Dealt, set[int]]:
-    """What was dealt, and which keyholders say so."""
-    found: dict[Dealt, set[int]] = defaultdict(set)
-    for journal in journals:
-        for row in readable(journal, "deal"):
-            number = 0
-            while f"record {number}" in row.body:
-                fields = [row.body.get(f"{name} {number}", "") for name in ("record", "digest", "cid")]
-                dealt = Dealt(fields[0], fields[1], fields[2], row.body.get("contributor", ""))
-                found[dealt].add(journal.card.index)
-                number += 1
-    return found
-
-
 def word(text: str) -> bytes | None:
     """The 32 bytes that a row's text is, or None."""
     try:

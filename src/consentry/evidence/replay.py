@@ -65,7 +65,7 @@ class Replay:
     grant id, ``epochs`` each patient's epoch, ``opt_outs`` the purposes that each opted out of,
     ``guardianships`` the number and end of each, ``credentials`` and ``cards`` (card hash, authority) each
     provider's, ``emergencies`` from when on the emergency role counts, ``anchors`` by contributor and record
-    id, ``terms`` those that were used, ``entries`` and ``glass_events`` the access log.
+    id, ``batches`` as journals name them, ``terms`` those used, ``entries`` and ``glass_events`` the log.
     """
 
     def __init__(self, chain: Chain, head: int | None = None) -> None:
@@ -81,6 +81,7 @@ class Replay:
         self.emergencies: dict[str, History] = defaultdict(History)
         self.cards: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
         self.anchors: dict[tuple[str, bytes], bytes] = {}
+        self.batches: set[tuple[str, ...]] = set()
         self.terms: dict[bytes, Terms] = {}
         self.entries: list[Entry] = chain.entries(last=self.head)
         self.glass_events: list[Event] = glass_events(chain, last=self.head)
@@ -91,6 +92,9 @@ class Replay:
         for event in self._events("RecordRegistry", "RecordAnchored"):
             key = (event.args["contributor"], event.args["recordId"])
             self.anchors[key] = event.args["anchorHash"]
+        for event in self._events("RecordRegistry", "BatchAnchored"):
+            a = event.args
+            self.batches.add((a["contributor"], str(a["page"]), "0x" + a["root"].hex(), str(a["count"])))
 
     def time(self, block: int) -> int:
         """The time of a block."""

@@ -100,7 +100,7 @@ def _credential(r: Release) -> None:
 def _anchor(r: Release) -> None:
     assert r.held is not None
     leaf = Leaf.decode(r.held.open_part, r.held.sealed_part)
-    _need(r.chain.anchor_of(r.held.header.contributor, leaf.record_id) == leaf.anchor)
+    _need(r.chain.anchored(r.held.header.contributor, leaf))
 
 
 RELEASE: dict[str, Callable[[Release], None]] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from consentry.chain.contracts import Head
 from consentry.consent.box import KeyBox
 from consentry.consent.terms import Terms, typed_revoke
+from consentry.envelope.anchor import batched
 from consentry.envelope.deposit import Header, Part, open_shares, verify_part
 from consentry.envelope.leaf import Leaf, record_id
 from consentry.envelope.statement import SignedStatement, Statement, verify_statement
@@ -115,10 +117,14 @@ class Intake(Answering):
             return signed
 
     def _opened(self, part: Part, header: Header) -> list[tuple[bytes, Held]]:
-        shares = open_shares(self._deployment, part, self._card.index, self._seed)
+        shares, leaves = open_shares(self._deployment, part, self._card.index, self._seed), part.leaves
+        if pages := {leaf.batched.page for leaf in leaves if leaf.batched}:
+            anchors = [(leaf.record_id, leaf.anchor) for leaf in leaves]
+            if [leaf.batched for leaf in leaves] != batched(header.contributor, pages.pop(), anchors):
+                raise Denied("batch")
         held = []
         for leaf, opened, sealed, share in zip(
-            part.leaves, part.open_parts, part.sealed_parts, shares, strict=True
+            leaves, part.open_parts, part.sealed_parts, shares, strict=True
         ):
             if leaf.record_id != record_id(header.patient, header.segment, leaf.record_salt):
                 raise Denied("record id")
@@ -151,6 +157,9 @@ class Intake(Answering):
             body[f"record {number}"] = leaf.record_id
             body[f"digest {number}"] = leaf.digest
             body[f"cid {number}"] = leaf.cid
+        if (at := leaves[0].batched) is not None:
+            root = at.root(header.contributor, leaves[0].record_id, leaves[0].anchor)
+            body |= {"page": at.page, "root": root, "count": at.count}
         return body
 
     @property
@@ -162,8 +171,7 @@ class Intake(Answering):
         """Lets go of envelopes that were dealt long ago, and of which no record was ever anchored: whoever
         dealt them deals anew before anchoring so late. One that is anchored in part may still be finished."""
         for dealt in self._vault.waiting(head.time - DEAD, _AT_ONCE):
-            contributor = dealt.header.contributor
-            if any(any(self._chain.anchor_of(contributor, record)) for record in dealt.records):
+            if self._is_anchored(dealt.records):
                 self._vault.anchored(dealt.envelope)
                 continue
             named = {f"record {number}": record for number, record in enumerate(dealt.records)}
@@ -172,6 +180,16 @@ class Intake(Answering):
                     continue
                 self._append(COLLECTED, {"envelope": dealt.envelope, **named, **self._generation}, head.time)
             self._vault.shred(dealt)
+
+    def _is_anchored(self, records: Sequence[bytes]) -> bool:
+        """Whether one of these records of an envelope stands on chain; of a batch all do, or none."""
+        for held in filter(None, map(self._vault.find, records)):
+            leaf = Leaf.decode(held.open_part, held.sealed_part)
+            if self._chain.anchored(held.header.contributor, leaf):
+                return True
+            if leaf.batched:
+                return False
+        return False
 
     def stop(self, patient: bytes, grant_id: bytes, signature: bytes) -> Signed:
         """See `Keyholder.stop`."""

@@ -144,11 +144,11 @@ class Joining(Taking):
         return leaf.record_id, Held(header, *both, whole.encode())
 
     def _on_chain(self, header: Header, parts: Mapping[int, bytes]) -> bool:
-        found = set()
+        found = []
         for part in parts.values():
             with suppress(IntegrityError):
-                found.add(Leaf.decode(*Held.parts(part)[:2]).record_id)
-        return any(any(self._chain.anchor_of(header.contributor, record)) for record in found)
+                found.append(Leaf.decode(*Held.parts(part)[:2]))
+        return any(self._chain.anchored(header.contributor, leaf) for leaf in found)
 
     @contextmanager
     def _spoiled_by(self, dealer: int) -> Iterator[None]:

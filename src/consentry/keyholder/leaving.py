@@ -50,7 +50,7 @@ class Leaving(Intake):
         if self._held_by(to, heirs, records, done) >= to.spared:
             self._vault.stock.let_go(records)
             done.records += len(records)
-        elif len(records) == 1 and (done.silent or self._on_chain(records[0])):
+        elif len(records) == 1 and (done.silent or self._is_anchored(records)):
             done.kept += records
         elif len(records) == 1:  # a deposit that never came to its end: too few ever held it
             self._vault.stock.let_go(records)
@@ -58,10 +58,6 @@ class Leaving(Intake):
             half = len(records) // 2
             self._let_go(to, heirs, records[:half], done)
             self._let_go(to, heirs, records[half:], done)
-
-    def _on_chain(self, record: bytes) -> bool:
-        held = self._vault.find(record)
-        return held is not None and any(self._chain.anchor_of(held.header.contributor, record))
 
     def _held_by(self, to: Roster, heirs: Sequence[Keyholder], records: list[bytes], done: Left) -> int:
         good, body = set[int](), took(to, records)

@@ -17,6 +17,7 @@ from consentry.client.proof import Given
 from consentry.consent.box import SEGMENT_SEED as SEED_KEY
 from consentry.consent.box import Granted, KeyBox, make_box, open_box, open_own_box, sign_boxes
 from consentry.consent.terms import Terms
+from consentry.envelope.anchor import Batched
 from consentry.envelope.deposit import (
     Header,
     Part,
@@ -64,6 +65,7 @@ SIGNED = signed_statement(STATEMENT)
 DEALT = dealt(3, by=PATIENT, under=STATEMENT)
 PLACE, PART = DEALT.place, DEALT.parts[0]
 LEAF, SHARES = DEALT.leaves[0]
+BATCHED = replace(LEAF, batched=Batched(7, 1, 2, (bytes(32),)))
 HALF = seed(90)
 GRANTED = Granted(some_terms(), READING, "general", SEED_KEY, SEGMENT_SEED)
 _UNSIGNED = make_box(DEPLOYMENT, GRANTED, version=1, card=a_card(), patient_key=public_key(PATIENT_SEED))
@@ -250,6 +252,9 @@ SEALED = {
     ),
     "a leaf's sealed part": Parser(
         lambda d: Leaf.decode(LEAF.encode()[0], d), LEAF.encode()[1], (Leaf.decode,)
+    ),
+    "a batched leaf's sealed part": Parser(
+        lambda d: Leaf.decode(LEAF.encode()[0], d), BATCHED.encode()[1], (Leaf.decode,)
     ),
     "a label": Parser(_label, LABEL.encode(), (Label.decode, open_label)),
     "the patient's wrap of a leaf": Parser(_own_wrap, seed(2) + LABEL.encode(), (own_data_key,)),

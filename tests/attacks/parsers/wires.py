@@ -23,8 +23,10 @@ from consentry.client.own import _read
 from consentry.client.proof import Proof
 from consentry.consent.rule import Reason
 from consentry.consent.terms import typed_revoke
+from consentry.envelope.leaf import Leaf
 from consentry.errors import KeyholderRefused
-from consentry.evidence.journals import Journal, deals, label_reads, refusals, whole
+from consentry.evidence.deals import dealt_in
+from consentry.evidence.journals import Journal, label_reads, readable, refusals, whole
 from consentry.evidence.model import Report
 from consentry.keyholder import wire
 from consentry.keyholder.http.app import Desk, make_app
@@ -90,8 +92,8 @@ class Chain:
     def settled(self) -> int:
         return 2**63
 
-    def anchor_of(self, _: str, record: bytes) -> bytes:
-        return next((leaf.anchor for leaf, _ in DEALT.leaves if leaf.record_id == record), bytes(32))
+    def anchored(self, _: str, claimed: Leaf) -> bool:
+        return any(leaf.anchor == claimed.anchor for leaf, _ in DEALT.leaves)
 
     def hash_of(self, _: int) -> None:
         return None
@@ -180,7 +182,9 @@ def _judged(rows: list[Row]) -> None:
     """All that is made of a foreign journal without a chain."""
     report = Report(DEPLOYMENT.chain_id, DEPLOYMENT.genesis, DEPLOYMENT.registry, 9, NOON, 3)
     journals = whole(report, DEPLOYMENT, [Journal(CARD, rows)], [WORD])
-    deals(journals), refusals(report, journals), label_reads(report, journals)
+    refusals(report, journals), label_reads(report, journals)
+    for journal in journals:
+        _ = [list(dealt_in(row)) for row in readable(journal, "deal")]
     verify_journal(DEPLOYMENT, CARD.address, rows)
 
 
