@@ -22,7 +22,7 @@ from eth_utils.crypto import keccak
 
 from consentry import client, seal
 from consentry.chain.contracts import Entry
-from consentry.client import Client, anchoring
+from consentry.client import Client, anchoring, sealing
 from consentry.client.steps import Step
 from consentry.consent import box, card, membership, rule, terms
 from consentry.consent.membership import Membership, MembershipInvalid
@@ -412,6 +412,21 @@ def _(a: Loot) -> Calls:
     yield lambda: anchor.link(bytes(32), a.leaf.anchor, 1)
 
 
+@attempt("client.fingerprint")
+def _(a: Loot) -> Calls:
+    yield lambda: sealing.fingerprint(record("general"))
+
+
+@attempt("client.seal_records")
+def _(a: Loot) -> Calls:
+    """A record of the attacker's own, for the patient's segment: nobody takes it without a grant."""
+    parcel, where = a.me.outbox.parcel("deposit", secrets.token_bytes(32)), a.world.chain.deployment
+    mine, segments = [record("general")], {"general": a.header.segment}
+    yield lambda: sealing.seal_records(
+        parcel, where, a.me.address, a.world.patient, mine, segments, lambda _: None
+    )
+
+
 @attempt("client.places")
 def _(a: Loot) -> Calls:
     yield lambda: anchoring.places(a.me.address, _as_sealed(a) * 2)
@@ -435,7 +450,7 @@ def _(a: Loot) -> Calls:
 def _as_sealed(a: Loot) -> list[dict[str, str]]:
     names = {"record": a.leaf.record_id, "anchorSalt": a.leaf.anchor_salt, "digest": a.leaf.digest}
     found = {name: value.hex() for name, value in names.items()}
-    return [{**found, "anchor": a.leaf.anchor.hex(), "kind": "general"}]
+    return [{**found, "anchor": a.leaf.anchor.hex(), "kind": "general", "envelope": 0}]
 
 
 @attempt("envelope.leaf.leaf_hash")

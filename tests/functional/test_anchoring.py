@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from eth_utils.address import to_checksum_address
 
-from consentry.client import Client, Deposited
+from consentry.client import Client, Deposited, deposit
 from consentry.client.proposal import Proposal
 from consentry.envelope.anchor import Batched, batched, link
 from consentry.envelope.leaf import Leaf
@@ -89,6 +89,23 @@ def test_one_letter_has_an_anchor_of_its_own(world: World, clinicians: Proposal)
     assert told(world, "BatchAnchored") == before
     assert one.record_id in {each["recordId"] for each in told(world, "RecordAnchored")}
     assert opened(world.desk("clinician"), world, one) == b"one letter alone"
+
+
+def test_more_than_one_envelope_takes_go_into_several(
+    world: World, clinicians: Proposal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no part of one is too large for a keyholder."""
+    monkeypatch.setattr(deposit, "MOST", 2)
+    before = len(told(world, "BatchAnchored"))
+    records = [record("general", f"of many {number}".encode()) for number in range(5)]
+    records.insert(2, record("substance-use", b"of another kind"))
+    done = world.desk("hospital").deposit(world.patient, records)
+    assert [one.kind for one in done] == [each.kind for each in records]
+    assert [each["count"] for each in told(world, "BatchAnchored")[before:]] == [2, 2]
+    assert len({world.keyholders[0]._vault.envelope_of(one.record_id) for one in done}) == 4
+    for one, given in zip(done, records, strict=True):
+        assert one.acknowledged == 5
+        assert opened(world.desk("patient"), world, one) == given.body
 
 
 def test_a_deposit_that_is_cut_off_when_its_batch_is_mined_anchors_it_once(

@@ -960,7 +960,7 @@ class Collected:
     """Every secret that the program draws or derives while it runs, and the plaintext."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from consentry.client import deposit, enrol, reader
+        from consentry.client import enrol, reader, sealing
         from consentry.envelope import deposit as envelope
         from consentry.envelope import leaf
         from consentry.keys import hpke, shamir
@@ -978,8 +978,8 @@ class Collected:
         ]:
             real = getattr(module, name)
             monkeypatch.setattr(module, name, self._watched(real))
-        real_seal = deposit.seal.seal
-        monkeypatch.setattr(deposit.seal, "seal", lambda *args: (self.add(args[2]), real_seal(*args))[1])
+        real_seal = sealing.seal.seal
+        monkeypatch.setattr(sealing.seal, "seal", lambda *args: (self.add(args[2]), real_seal(*args))[1])
 
         halves = envelope.Halves
         monkeypatch.setattr(

@@ -167,7 +167,7 @@ def test_what_a_deposit_leaves_behind_is_neither_key_nor_salt_nor_blob(world: Wo
     states = [parcel.state for parcel in world.person("hospital").outbox.parcels()]
     assert states
     for state in states:
-        assert {name for one in state["records"] for name in one} == {"kind", "record", "cid"}
+        assert {name for one in state["records"] for name in one} == {"kind", "record", "cid", "envelope"}
         assert all(envelope["parts"] == [] for envelope in state["envelopes"])
 
 

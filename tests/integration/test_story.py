@@ -25,7 +25,7 @@ from consentry.cli.demo.stage import PEOPLE, StoryBroken
 from consentry.cli.insider import story, wallet
 from consentry.cli.insider.story import Places
 from consentry.cli.kubo import running_kubo
-from consentry.client import deposit
+from consentry.client import deposit, sealing
 from consentry.client.person import Copy
 from consentry.client.reader import Reader
 from consentry.consent.rule import Reason
@@ -124,9 +124,9 @@ def test_the_story_is_told_to_its_end_and_leaves_a_page(shared: bool, met: str, 
 
 def keys_are_known(patch: pytest.MonkeyPatch) -> None:
     """Every data key is 32 zero bytes."""
-    make_leaf, seal = deposit.make_leaf, deposit.seal.seal
+    make_leaf, seal = deposit.make_leaf, sealing.seal.seal
     patch.setattr(deposit, "make_leaf", lambda *a, **k: make_leaf(*a, **{**k, "data_key": bytes(32)}))
-    patch.setattr(deposit.seal, "seal", lambda source, sink, key, bound: seal(source, sink, bytes(32), bound))
+    patch.setattr(sealing.seal, "seal", lambda source, sink, key, bound: seal(source, sink, bytes(32), bound))
 
 
 def a_weak_passphrase(patch: pytest.MonkeyPatch) -> None:

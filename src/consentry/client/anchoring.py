@@ -39,9 +39,9 @@ def batch_of(contributor: str, leaf: Leaf) -> list[Any] | None:
 
 def anchor(chain: Chain, me: Person, parcel: Parcel, progress: Callable[[str], None]) -> None:
     """Anchors all that a parcel's envelopes hold and that is not on chain yet. Raises as `Chain.send`."""
-    for envelope in parcel.state["envelopes"]:
-        if (batch := envelope.get("batch")) is None:
-            _alone(chain, me, [r for r in parcel.state["records"] if r["kind"] == envelope["kind"]], progress)
+    for number, envelope in enumerate(parcel.state["envelopes"]):
+        if (batch := envelope["batch"]) is None:
+            _alone(chain, me, [r for r in parcel.state["records"] if r["envelope"] == number], progress)
             continue
         page, root, count = batch[0], bytes.fromhex(batch[1]), batch[2]
         if not chain.has_batch(me.address, page, root, count):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from consentry import seal
 from consentry.chain.contracts import Chain
 from consentry.client.anchoring import anchor, batch_of, places
 from consentry.client.group import Group, bringing
 from consentry.client.outbox import Parcel
 from consentry.client.person import Person
+from consentry.client.sealing import fingerprint, seal_records
 from consentry.client.steps import Step, durable
 from consentry.consent.terms import Terms
 from consentry.envelope.deposit import Part, make_parts, message, new_header
-from consentry.envelope.leaf import Label, make_leaf, record_id
+from consentry.envelope.leaf import Label, make_leaf
 from consentry.envelope.statement import SignedStatement, Statement
 from consentry.keyholder.checks import DEAD
 from consentry.keyholder.messages import Keyholder, Signed
@@ -26,6 +23,8 @@ from consentry.record import Record
 from consentry.store import Store
 
 Progress = Callable[[str], None]
+MOST = 1_000
+"""Records of one envelope: what is dealt of it to a keyholder stays at some megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,16 @@ class Depositor:
     ) -> list[Deposited]:
         """Deposits ``records``, each into the target of its kind. A deposit that was finished before is not
         made again: the same records, patient and contributor give the same result."""
-        inputs = [value for record in records for value in (record.kind, _digest(record))]
+        inputs = [value for record in records for value in (record.kind, fingerprint(record))]
         parcel = self._me.outbox.parcel("deposit", patient, *inputs)
         if not self._followed(parcel):
             parcel.drop()
             parcel = self._me.outbox.parcel("deposit", patient, *inputs)
         if "done" not in parcel.state:
-            self._seal(parcel, patient, records, targets)
+            if "records" not in parcel.state:
+                segments = {kind: target.statement.segment for kind, target in targets.items()}
+                where = (self._chain.deployment, self._me.address, patient)
+                seal_records(parcel, *where, records, segments, self._progress)
             self._pin(parcel)
             self._make_envelopes(parcel, targets)
             self._deal(parcel, targets, self._group.roster.spared)
@@ -99,41 +101,12 @@ class Depositor:
         """Keeps of a deposit that stands on chain what its result says, and what is still to be dealt."""
         for record in parcel.state["records"]:
             parcel.path(record["file"]).unlink(missing_ok=True)
-        kept = ("kind", "record", "cid")
+        kept = ("kind", "record", "cid", "envelope")
         parcel.state["records"] = [{name: r[name] for name in kept} for r in parcel.state["records"]]
         parcel.state["done"] = True
         self._let_go(parcel)
         parcel.save()
         durable(Step.FORGOTTEN)
-
-    def _seal(
-        self, parcel: Parcel, patient: bytes, records: Sequence[Record], targets: dict[str, Target]
-    ) -> None:
-        if "records" in parcel.state:
-            return
-        sealed = []
-        for number, record in enumerate(records):
-            self._progress(f"sealing {record.kind}")
-            salt, key = secrets.token_bytes(32), secrets.token_bytes(32)
-            record_hash = record_id(patient, targets[record.kind].statement.segment, salt)
-            bound = seal.context(self._chain.deployment, record_hash, record.media_type)
-            name = f"blob-{number}"
-            with record.open() as source, parcel.path(name).open("wb") as sink:
-                digest = seal.seal(source, sink, key, bound)
-                sink.flush()
-                os.fsync(sink.fileno())
-            durable(Step.SEALED)
-            label = Label(record.kind, record.date, self._me.address, record.media_type)
-            sealed.append(
-                {
-                    **{"kind": record.kind, "file": name, "record": record_hash.hex(), "salt": salt.hex()},
-                    **{"key": key.hex(), "digest": digest.hex(), "anchorSalt": secrets.token_hex(32)},
-                    "label": [label.kind, label.date, label.contributor, label.media_type],
-                }
-            )
-        parcel.state["records"] = sealed
-        parcel.save()
-        durable(Step.SALTED)
 
     def _pin(self, parcel: Parcel) -> None:
         pending = [record for record in parcel.state["records"] if "cid" not in record]
@@ -153,18 +126,21 @@ class Depositor:
     def _make_envelopes(self, parcel: Parcel, targets: dict[str, Target]) -> None:
         if "envelopes" in parcel.state:
             return
-        kinds = dict.fromkeys(record["kind"] for record in parcel.state["records"])
-        envelopes = [self._envelope(parcel, kind, targets[kind].statement) for kind in kinds]
-        parcel.state["envelopes"] = envelopes
+        parcel.state["envelopes"] = []
+        for number, records in enumerate(_together(parcel.state["records"])):
+            for record in records:
+                record["envelope"] = number
+            kind = records[0]["kind"]
+            parcel.state["envelopes"].append(self._envelope(kind, records, targets[kind].statement))
         parcel.state |= {"group": self._group.roster.hash.hex(), "needed": self._group.roster.spared}
         parcel.save()
         durable(Step.SIGNED)
 
-    def _envelope(self, parcel: Parcel, kind: str, statement: Statement) -> dict[str, Any]:
+    def _envelope(self, kind: str, records: list[dict[str, Any]], statement: Statement) -> dict[str, Any]:
         deployment, roster = self._chain.deployment, self._group.roster
         shape = (roster.threshold, roster.highest)
         header, halves = new_header(deployment, statement, self._me.address, *shape)
-        leaves, records = [], [record for record in parcel.state["records"] if record["kind"] == kind]
+        leaves = []
         for record, place in zip(records, places(self._me.address, records), strict=True):
             leaf, shares = make_leaf(
                 header.place(deployment),
@@ -230,16 +206,15 @@ class Depositor:
         return self._group.give("deal", subject, send, need=need, held=held, step=Step.DEALT)
 
     def _result(self, parcel: Parcel) -> list[Deposited]:
-        held = {e["kind"]: len(e["acknowledged"]) for e in parcel.state["envelopes"]}
+        held = [len(envelope["acknowledged"]) for envelope in parcel.state["envelopes"]]
         return [
-            Deposited(r["kind"], bytes.fromhex(r["record"]), r["cid"], held[r["kind"]])
+            Deposited(r["kind"], bytes.fromhex(r["record"]), r["cid"], held[r["envelope"]])
             for r in parcel.state["records"]
         ]
 
 
-def _digest(record: Record) -> bytes:
-    digest = hashlib.sha256(record.media_type.encode() + b"\0")
-    with record.open() as source:
-        while step := source.read(1 << 20):
-            digest.update(step)
-    return digest.digest()
+def _together(records: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The records that go into one envelope: those of one kind, as many as it takes."""
+    for kind in dict.fromkeys(record["kind"] for record in records):
+        of_kind = [record for record in records if record["kind"] == kind]
+        yield from (of_kind[at : at + MOST] for at in range(0, len(of_kind), MOST))
