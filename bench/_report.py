@@ -19,8 +19,8 @@ the machine at hand: {machine}.
 
 ## {count:,} records of 4 KiB
 
-Sealed, dealt to five keyholders in one process, pinned on Kubo as one CAR, and anchored on Anvil, one
-transaction a record; beside `add_bytes` and one awaited transaction each, in clear.
+Sealed, dealt to five keyholders in one process, pinned on Kubo as one CAR, and anchored on Anvil, a thousand
+in one transaction; beside `add_bytes` and one awaited transaction each, in clear.
 
 {small}
 
@@ -29,7 +29,7 @@ transaction a record; beside `add_bytes` and one awaited transaction each, in cl
 {parts}
 
 Blocks cost nothing on Anvil, which mines at once: on a chain with blocks of 12 s the usual way waits for
-{count:,} of them. Ours awaits each anchor too: that is what is left to gain.
+{count:,} of them, ours for {batches}.
 
 ![Where the time goes](img/bench-store.svg)
 

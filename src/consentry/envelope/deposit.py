@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -65,7 +66,7 @@ class Header:
         return Place(deployment, self.patient, self.segment, self.version, self.session)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from it is kept
 class Part:
     """The part of an envelope for one keyholder: header, encoded leaves, the transport wrap of its shares,
     the contributor's signature, and the DEPOSIT terms it relies on (empty: the patient deposits)."""
@@ -90,17 +91,17 @@ class Part:
             raise IntegrityError("a part of an envelope has no leaves, or halves of leaves")
         return cls(header, tuple(opens), tuple(sealeds), *rest)
 
-    @property
+    @cached_property
     def envelope(self) -> bytes:
         """The envelope's hash: what the contributor signs and each acknowledgement names."""
         pairs = zip(self.open_parts, self.sealed_parts, strict=True)
         return envelope_hash(self.header, [leaf_hash(*pair) for pair in pairs])
 
-    @property
-    def leaves(self) -> list[Leaf]:
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
         """The leaves, decoded."""
         pairs = zip(self.open_parts, self.sealed_parts, strict=True)
-        return [Leaf.decode(*pair) for pair in pairs]
+        return tuple(Leaf.decode(*pair) for pair in pairs)
 
 
 def envelope_hash(header: bytes, leaf_hashes: Sequence[bytes]) -> bytes:

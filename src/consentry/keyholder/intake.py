@@ -147,7 +147,7 @@ class Intake(Answering):
         return self._take("deal", part.envelope, body, change, head=head)
 
     def _body(
-        self, envelope: bytes, header: Header, grant_id: bytes, leaves: list[Leaf]
+        self, envelope: bytes, header: Header, grant_id: bytes, leaves: Sequence[Leaf]
     ) -> dict[str, object]:
         """What the journal says of an envelope that is held from now on."""
         body: dict[str, object] = {"envelope": envelope, "contributor": header.contributor}
