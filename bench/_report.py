@@ -9,6 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
+from consentry.client.deposit import MOST
+
 PARTS = ("seal", "pin", "envelope", "deal", "anchor", "rest")
 LIMIT = 200 << 20  # bytes of memory for one large file
 COLOURS = ("#1864ab", "#0b7285", "#5c940d", "#e67700", "#c92a2a", "#868e96")
@@ -112,6 +114,7 @@ def write(docs: Path, small: Small, large: list[Large], size: int) -> None:
         machine=f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python "
         f"{platform.python_version()}",
         count=small.count,
+        batches=-(-small.count // MOST),
         small=small.table(),
         ratio=small.usual / small.ours,
         parts=small.parts_table(),
