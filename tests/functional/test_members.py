@@ -218,6 +218,25 @@ def test_a_deposit_that_enough_held_is_finished_with_those_who_came_after(world:
     assert bodies(world) == {BODY, b"{}"}
 
 
+def test_what_is_anchored_as_one_batch_is_handed_on_and_stands_in_the_audit(world: World) -> None:
+    """Also where the deposit is cut off before its anchor, and the keyholders change meanwhile."""
+    some, more = ([record("general", f"{what} {n}".encode()) for n in range(3)] for what in ("some", "more"))
+    world.desk("hospital").deposit(world.patient, some)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Chain, "send", cut)
+        with pytest.raises(Unreachable):
+            world.desk("hospital").deposit(world.patient, more)
+    change = Change(world, added=1, removed=(4,))
+    joined = change.move()
+    assert {(one.records, one.unfinished, len(one.left)) for one in joined.values()} == {(8, 0, 0)}
+    world.desk("hospital").deposit(world.patient, more)
+    assert bodies(world) == {BODY, *(one.body for one in (*some, *more))}
+    assert change.leave(4).kept == []
+    journals = [Journal(one.card, one.journal()) for one in world.keyholders]
+    report = audit(world.chain, world.store, journals, threshold=3)
+    assert [note for note in report.notes if "never anchored" in note] == []
+
+
 def test_a_deposit_that_too_few_held_begins_anew(world: World) -> None:
     more = [record("general", b"{}")]
     with pytest.MonkeyPatch.context() as patch:
