@@ -86,8 +86,7 @@ bench-keys: setup age ## Measure keyholders as processes: open, release, deposit
 	@$(BIN)/python bench/keys.py
 
 .PHONY: bench
-bench: bench-gas bench-store age ## All benches; of keyholders with 10,000 deposits (half an hour)
-	@$(BIN)/python bench/keys.py --deposits 10000
+bench: bench-gas bench-store bench-keys ## All benches (half an hour)
 
 .PHONY: clean
 clean: ## Remove what set-up and builds made in the checkout (the cache outside it stays)

@@ -124,7 +124,7 @@ def memory(mebibytes: int) -> dict[str, tuple[float, int]]:
 @click.option("--opens", default=200, show_default=True, help="How often the record is opened, each way.")
 @click.option("--warm", default=20, show_default=True, help="How often before that, not counted.")
 @click.option("--releases", default=1000, show_default=True, help="Releases of one keyholder.")
-@click.option("--deposits", default=1000, show_default=True, help="Small records; `make bench` takes 10,000.")
+@click.option("--deposits", default=10_000, show_default=True, help="Small records, deposited at once.")
 @click.option("--refusals", default=1000, show_default=True, help="Refusals of each reason.")
 @click.option("--mebibytes", default=1024, show_default=True, help="The large file.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds beside age.")
