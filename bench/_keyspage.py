@@ -17,7 +17,6 @@ from bench._watch import Spread
 
 MEDIAN, P95, TIMES, BESIDE = 60.0, 90.0, 2.0, 0.9
 ASKS = ("depth", "entry", "consent at head", "credential at head", "anchor")
-FIRST = 1.5  # times age, which was the target at first
 LIMIT = 200 << 20  # bytes of memory for one large file
 _HEAD = ("", "median ms", "p95 ms", "count")
 
@@ -84,9 +83,6 @@ class Page:
             "disk": f"{self.release[WRITTEN].median:.1f}",
             "node": f"{sum(self.release[f'check: {name}'].median for name in ASKS):.1f}",
             "floors": [f"{one.floor / one.age:.2f}" for one in self.beside],
-            "left": f"{max(0.0, self.beside[-1].floor / self.beside[-1].age / FIRST - 1):.0%}"
-            if self.beside
-            else "",
             **self._least(),
         }
 

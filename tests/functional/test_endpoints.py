@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from web3 import EthereumTesterProvider, Web3
+from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
-from consentry.chain import Endpoints
-from consentry.errors import EndpointsDisagree, UsageError
+from consentry.chain import Chain, Endpoints
+from consentry.errors import ChainUncertain, EndpointsDisagree, UsageError
+from tests.support.chains import Meddler, meddler
+from tests.support.fixed import seed
+from tests.support.world import World, make_world
 
 
 @pytest.mark.parametrize("agree", [0, 3, -1])
@@ -59,3 +65,59 @@ def test_endpoints_of_two_chains_name_none() -> None:
         unlike.identify()
     alike.close()
     unlike.close()
+
+
+# --- what is asked at one head
+
+
+@pytest.fixture
+def heard(anvil_url: str, tmp_path: Path) -> Iterator[tuple[World, Chain, Meddler]]:
+    """A world, a keyholder's view of its chain, and what the node hears of it."""
+    world = make_world(tmp_path, Web3(HTTPProvider(anvil_url)))
+    with meddler(anvil_url) as node, closing(Endpoints([node.url])) as endpoints:
+        yield world, Chain(endpoints, world.chain.deployed), node
+
+
+def test_a_view_is_asked_once_at_one_head_and_anew_at_the_next(heard: tuple[World, Chain, Meddler]) -> None:
+    """A call asks the same of the same block in several checks; the next call knows nothing of it."""
+    world, chain, node = heard
+    patient = world.person("patient")
+
+    def asked() -> int:
+        return node.asked.count("eth_call")
+
+    world.chain.send(patient.signer, "ConsentRegistry", "grant", patient.identity, seed(1))
+    with chain.at_one_head():
+        assert chain.in_force(patient.identity, seed(1))
+        assert chain.in_force(patient.identity, seed(1))
+        assert asked() == 2  # the epoch, and whether it is in force in it
+        assert not chain.in_force(patient.identity, seed(2))
+        assert not chain.in_force(patient.identity, seed(1), epoch=7)
+        assert asked() == 4
+    world.chain.send(patient.signer, "ConsentRegistry", "revoke", patient.identity, seed(1))
+    with chain.at_one_head():
+        assert not chain.in_force(patient.identity, seed(1))
+    assert asked() == 6
+    assert not chain.in_force(patient.identity, seed(1))
+    assert not chain.in_force(patient.identity, seed(1))
+    assert asked() == 10  # nothing holds them together
+
+
+def test_another_block_is_another_question_at_one_head(heard: tuple[World, Chain, Meddler]) -> None:
+    world, chain, _ = heard
+    patient = world.person("patient")
+    before = chain.head().number
+    world.chain.send(patient.signer, "ConsentRegistry", "grant", patient.identity, seed(1))
+    view = ("ConsentRegistry", "inForce", patient.identity, seed(1), chain.epoch_of(patient.identity))
+    with chain.at_one_head():
+        assert [chain.rpc.call(*view), chain.rpc.call(*view, at=before)] == [True, False]
+
+
+def test_a_question_that_failed_is_asked_again_at_one_head(heard: tuple[World, Chain, Meddler]) -> None:
+    _, chain, node = heard
+    with chain.at_one_head():
+        node.meddle = lambda question: b"<html>" if question["method"] == "eth_call" else None
+        with pytest.raises(ChainUncertain):
+            chain.epoch_of(seed(1))
+        node.meddle = lambda question: None
+        assert chain.epoch_of(seed(1)) == 0

@@ -30,6 +30,7 @@ class _Moment:
     head: tuple[Header, list[Endpoint]] | None = None
     at: float = 0.0
     headers: dict[int | str, Header | None] = field(default_factory=dict)
+    views: dict[tuple[str, str, int | str], Any] = field(default_factory=dict)
 
 
 class Agreed(Rpc):
@@ -58,13 +59,16 @@ class Agreed(Rpc):
             self._moment.reset(token)
 
     def call(self, contract: str, function: str, *args: Any, at: int | str = "latest") -> Any:
-        """See `Rpc.call`."""
-        functions.function(contract, function).asked(*args)  # what cannot be asked is no endpoint's fault
+        """See `Rpc.call`. What was asked at one head before is answered as before: it is the same block."""
+        data = functions.function(contract, function).asked(*args)  # what fails here is no endpoint's fault
         head, there = self._head()
         block = head.number if at == "latest" else at
-        return self.endpoints.ask(
-            lambda rpc: rpc.call(contract, function, *args, at=block), f"{contract}.{function}", there
-        )
+        views = (self._moment.get() or _Moment()).views
+        if (contract, data, block) not in views:
+            views[contract, data, block] = self.endpoints.ask(
+                lambda rpc: rpc.call(contract, function, *args, at=block), f"{contract}.{function}", there
+            )
+        return views[contract, data, block]
 
     def events(
         self, contract: str, event: str, first: int | None = None, last: int | None = None, **filters: Any
