@@ -42,6 +42,7 @@ SCENES = {
     "Keyholders write in their journals": 5,
     "A contributor deals what does not fit": 3,
     "Keyholders hide a new key version": 1,
+    "The chain reorganises": 3,
     "A newcomer replaces a keyholder": 10,
 }
 """Each scene, and how many attempts it tells."""

@@ -6,6 +6,7 @@
 ``keepers``  keyholders that give wrong shares
 ``dealers``  a contributor that deals what does not fit
 ``books``    journals that are rewritten, cut, edited and forked; a statement that is out of date
+``reorgs``   entries whose block is replaced
 ``changes``  a newcomer that replaces one of them, and who would profit from that
 ``story``    all of it in order
 """

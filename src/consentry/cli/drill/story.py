@@ -15,14 +15,14 @@ from consentry.chain.deploying import Code
 from consentry.cli.demo import scenes
 from consentry.cli.demo.stage import Stage, StoryBroken, Teller, set_up
 from consentry.cli.demo.story import read_records
-from consentry.cli.drill import books, changes, dealers, entries, keepers, machines, stale
+from consentry.cli.drill import books, changes, dealers, entries, keepers, machines, reorgs, stale
 from consentry.cli.drill.tries import Drill
 from consentry.cli.services import Services
 from consentry.cli.stores import found_store
 from consentry.keys.typed import Signer
 from consentry.record import GENERAL, Record
 
-SCENES = ("machines", "entries", "shares", "journals", "deals", "statements", "changes")
+SCENES = ("machines", "entries", "shares", "journals", "deals", "statements", "chain", "changes")
 _PROVIDERS = ("hospital", "clinician", "impostor")
 _TITLES = {
     "machines": "Machines fail: any two, any three",
@@ -31,6 +31,7 @@ _TITLES = {
     "journals": "Keyholders write in their journals",
     "deals": "A contributor deals what does not fit",
     "statements": "Keyholders hide a new key version",
+    "chain": "The chain reorganises",
     "changes": "A newcomer replaces a keyholder",
 }
 
@@ -70,6 +71,7 @@ def tell(
             "journals": books.play,
             "deals": dealers.play,
             "statements": stale.play,
+            "chain": reorgs.play,
             "changes": changes.play,
         }
         for name in SCENES:
