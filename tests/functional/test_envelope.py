@@ -327,7 +327,7 @@ def test_a_header_and_a_part_come_back_from_their_bytes(envelope: Dealt) -> None
     assert Header.decode(envelope.header.encode()) == envelope.header
     part = envelope.parts[0]
     assert Part.decode(part.encode()) == part
-    assert part.leaves == [leaf for leaf, _ in envelope.leaves]
+    assert part.leaves == tuple(leaf for leaf, _ in envelope.leaves)
     assert part.envelope == envelope_hash(part.header, [leaf.hash for leaf, _ in envelope.leaves])
 
 

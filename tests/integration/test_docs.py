@@ -32,7 +32,10 @@ _GAS = {
     "100 records in one access, each": ("request, own, 100 records", 100),
     "an access that also delivers the grant": ("requestWithSignature, own", 1),
     "anchor a record": ("anchor", 1),
-    "100 records anchored in one batch, each": ("anchorBatch, 100 records", 100),
+    "100 records of one deposit, anchored as one batch, each": (
+        "anchorBatch, 100 records, first of a page",
+        100,
+    ),
     "a credential": ("credential, practitioner", 1),
 }
 
